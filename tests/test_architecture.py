@@ -185,6 +185,8 @@ def test_settings_are_optional_and_resolved_in_one_way() -> None:
                 aliases |= {each.asname for each in node.names if each.name == "settings"}
             elif isinstance(node, ast.Call):
                 assert ast.unparse(node.func) != "config.settings", file
+            elif isinstance(node, ast.BoolOp):  # which takes any value for settings
+                assert "settings or current_settings()" not in ast.unparse(node), file
     assert defaults == {"settings: Settings | None = None"}
     assert aliases == {"current_settings"}
 
@@ -282,7 +284,7 @@ def test_no_way_to_read_the_environment_is_overlooked(way: str) -> None:
         "from os import getpid",
         "environ = {}; x = environ['X']",
         "x = settings.environ() | kernels.build_environment()",
-        "x = (settings or current_settings()).environ()",
+        "x = choose_settings(settings).environ()",
         "x = request.environ",
     ],
 )

@@ -12,7 +12,8 @@ def main() -> None:
 
         cli.main()
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)  # liq.cli.output may not be imported yet
+        # liq.cli.output, which names what runs on, may not be imported yet
+        print("interrupted; `liq status` shows what runs on", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

@@ -35,7 +35,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from liq.common import addresses
 from liq.common.files import lock
-from liq.common.text import find_nearest, suggest
+from liq.common.text import find_meant, suggest
 from liq.errors import ConfigError, LiqWarning
 from liq.records.streams import STREAMS, KafkaName, StreamSettings
 
@@ -603,6 +603,19 @@ def settings() -> Settings:
     return Settings.load()
 
 
+def choose_settings(given: Settings | None) -> Settings:
+    """Return the settings that a caller gave, or the process's settings for None.
+
+    Raises `ConfigError` for another value. Its text is left out, as it may hold a token.
+    """
+    if not isinstance(given, Settings | None):
+        raise ConfigError(
+            f"settings must be a liq.config.Settings, not {type(given).__name__};"
+            " leave it out or give liq.config.Settings.load(...)"
+        )
+    return given or settings()
+
+
 def _is_segment(text: str) -> bool:
     """Return whether a part of a path is a name, also as browsers read it: ``%2e%2e`` is none."""
     try:
@@ -704,10 +717,10 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
     unknown = sorted(name for name in ours if name not in known)
     if unknown:
         names = [name.removeprefix(_PREFIX) for name in valid]  # the prefix is alike in all
-        guesses = {name: find_nearest(name[len(_PREFIX) :], names, 1) for name in unknown}
+        guesses = {name: find_meant(name[len(_PREFIX) :], names) for name in unknown}
         named = (
-            f"{name} (did you mean {_PREFIX}{near[0]}?)" if near else name
-            for name, near in guesses.items()
+            f"{name} (did you mean {_PREFIX}{meant}?)" if meant else name
+            for name, meant in guesses.items()
         )
         raise ConfigError(f"unknown setting {', '.join(named)}; valid are: {', '.join(valid)}")
 
@@ -726,8 +739,8 @@ def _explain_one(fault: ErrorDetails) -> str:
         choices = re.findall("'(.*?)'", text)
         text = f"not a choice{suggest(str(fault['input']), choices)}"
     if fault["type"] == "extra_forbidden":
-        near = find_nearest(names[-1], _list_single(), 1)
-        text = "there is no such setting" + (f", did you mean {near[0]}?" if near else "")
+        meant = find_meant(names[-1], _list_single())
+        text = "there is no such setting" + (f", did you mean {meant}?" if meant else "")
     return f"{name_variable(*names)}: {text}" if names else text
 
 

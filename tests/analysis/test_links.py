@@ -84,6 +84,8 @@ def test_a_place_survives_its_address(seed: int) -> None:
         ("window=7200", Place(window="2h")),
         ("from=2026-03-01&to=2026-03-02", Place(window="1d", until=NOON - timedelta(hours=12))),
         ("from=2026-03-02T13:00%2B02:00&to=2026-03-02T12:00", Place(until=NOON)),
+        ("from=2026-03-02T13:00+02:00&to=2026-03-02T12:00", Place(until=NOON)),
+        ("from=2026-03-02 12:00", Place(since=NOON)),
         ("from=2026-03-02T12:00", Place(since=NOON)),
         ("symbols=A,,B,A", Place(symbols=("A", "B"))),
         ("minimum=1e3", Place(min_notional=1000.0)),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from liq import cli
 from liq.cli import app
 from liq.cli.help import Group
 from liq.config import Settings
+from liq.errors import LiqError
 from liq.ingest.venues import VENUES
 from support.helpers import PATIENCE_S, eventually, find_free_ports, running
 from support.terminals import in_terminal, show
@@ -85,6 +87,17 @@ def test_the_version_is_printed() -> None:
     [
         ("hitt", "Did you mean 'hit'?"),
         ("hit totals --fromat csv", "--format"),
+        ("hit totals --wid", "No such option: --wid (Possible options: --wide)"),
+        (
+            "hit totals --windw 1h",
+            "No such option: --windw. A parameter is given as: -p window=VALUE",
+        ),
+        (
+            "hit totals --limti 5",
+            "No such option: --limti. A parameter is given as: -p limti=VALUE",
+        ),
+        ("hit top_symbols --limti 5", "A parameter is given as: -p limit=VALUE"),
+        ("hit totals -p side=buy", "totals has no parameter 'side'; valid are: "),
         ("hit totls", "did you mean 'totals'?"),
         ("hit totals -p windw=1h", "did you mean 'window'?"),
         ("produce --venue bybitt", "did you mean 'bybit'?"),
@@ -217,21 +230,40 @@ def test_ctrl_c_during_the_imports_is_one_line(settings: Settings, module: str) 
         capture_output=True,
         check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        130,
+        "",
+        "interrupted; `liq status` shows what runs on\n",
+    )
 
 
-def test_ctrl_c_while_pydantic_builds_a_class_is_no_fault(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, settings: Settings
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        (
+            "liq.cli.stack.current_settings",
+            SchemaError('Error building "model" schema: KeyboardInterrupt: '),
+        ),
+        ("liq.cli.completion.join_words_of_bash", KeyboardInterrupt()),
+    ],
+    ids=["pydantic builds a class", "before the command"],
+)
+def test_ctrl_c_is_no_fault_and_says_what_runs_on_while(
+    place: str,
+    error: BaseException,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
 ) -> None:
     def build() -> None:
-        raise SchemaError('Error building "model" schema: KeyboardInterrupt: ')
+        raise error
 
     monkeypatch.setenv("LIQ_HOME", str(settings.home))
-    monkeypatch.setattr("liq.cli.stack.current_settings", build)
+    monkeypatch.setattr(place, build)
     monkeypatch.setattr(sys, "argv", ["liq", "env"])
     with pytest.raises(SystemExit, match="130"):
         cli.main()
-    assert capsys.readouterr().err.startswith("interrupted")
+    assert capsys.readouterr().err.startswith("interrupted; ")
 
 
 def test_ctrl_c_in_a_command_is_one_line_that_says_what_runs_on(settings: Settings) -> None:
@@ -334,6 +366,12 @@ def test_the_last_line_after_ctrl_c_names_what_runs(
     said = cli.output.describe_end("interrupted")
     assert said == "interrupted; these run on until `liq down`: kafka, producer"
 
+    def fail() -> list[str]:
+        raise LiqError
+
+    monkeypatch.setattr("liq.stack.list_running", fail)
+    assert cli.output.describe_end("ended") == "ended; `liq status` shows what runs on"
+
 
 @pytest.mark.parametrize(
     ("typed", "expected"),
@@ -402,6 +440,40 @@ def test_bash_completes_words_that_it_splits(
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_each_shell_completes_queries(settings: Settings, shell: str) -> None:
     assert "top_assets" in " ".join(complete(shell, settings, "hit", "top_a"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_days_are_completed(settings: Settings, shell: str) -> None:
+    today = str(datetime.now(UTC).date())
+    assert today in " ".join(complete(shell, settings, "hit", "totals", "-p", f"since={today[:3]}"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"_LIQ_COMPLETE": "source_bash"}, []),
+        ({"_LIQ_COMPLETE": "complete_bash", "COMP_WORDS": "liq\nhit\ntot", "COMP_CWORD": "2"}, []),
+        ({"_LIQ_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "liq hit tot"}, []),
+        ({}, ["--show-completion", "bash"]),
+        ({}, ["queries"]),
+    ],
+)
+def test_a_reader_that_has_ended_is_no_error(
+    settings: Settings, asked: dict[str, str], words: list[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = "import sys; sys.argv[0] = 'liq'; from liq.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        env=os.environ | settings.environ() | asked,
+        text=True,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_broken_catalogue_completes_nothing_in_silence(

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from liq.cli import app, main, output, query
 from liq.errors import LiqError
+from liq.query.callables import Noted
 
 TAKEOVER = "\x1b]0;mine\x07\x1b[2J\x9b31m\r\x7f\u202egnp"
 MARKUP = "[bold red]B[/] [link=x]y[/link] :smile: [/]"
@@ -70,7 +71,7 @@ def test_rows_give_a_terminal_no_orders(
     form: query.PrintFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen, rows = terminal(monkeypatch), pd.DataFrame({"symbol": [TAKEOVER + MARKUP]})
-    monkeypatch.setattr("liq.query.callables.fetch_noted", lambda *_: (rows, []))
+    monkeypatch.setattr("liq.query.callables.fetch_noted", lambda *_: Noted(rows, []))
     query.hit("latest_prints", form=form)
     assert "symbol" in screen.getvalue()
     assert "[bold red]" in screen.getvalue()
@@ -98,7 +99,7 @@ def raising(error: Exception) -> Callable[[list[str]], None]:
 
 def test_rows_are_printed_for_a_spreadsheet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "liq.query.callables.fetch_noted", lambda *_: (pd.DataFrame({"symbol": ["=1+1"]}), [])
+        "liq.query.callables.fetch_noted", lambda *_: Noted(pd.DataFrame({"symbol": ["=1+1"]}), [])
     )
     said = CliRunner().invoke(
         app, ["hit", "latest_prints", "-f", "spreadsheet"], catch_exceptions=False

@@ -57,6 +57,10 @@ def test_queries_are_listed_with_parameters_and_columns() -> None:
     listed = run("queries")
     for text in ("latest_timestamp", "top_symbols", "limit: int = 10", "largest_usd"):
         assert text in listed
+    lines = listed.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {*queries.queries()} <= {*lines}  # each name whole, on a line of its own
+    assert "  Symbols by liquidated notional, largest first." in lines
 
 
 def test_queries_that_cannot_be_used_are_reported(
@@ -64,11 +68,21 @@ def test_queries_that_cannot_be_used_are_reported(
 ) -> None:
     (tmp_path / "mine.json").write_text('{"good": "SELECT 1", "bad": "SELECT {x}"}')
     monkeypatch.setattr(
-        "liq.query.queries.current_settings",
+        "liq.config.settings",
         lambda: Settings.load(home=tmp_path, queries=tmp_path / "mine.json"),
     )
     with pytest.raises(QueryError, match="entry 'bad'"):
         run("queries")
+
+
+@pytest.mark.stack
+@pytest.mark.usefixtures("own")
+def test_a_pipe_gets_all_rows_in_colours_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("liq.cli.query._SCREEN", 1)
+    printed = run("hit", "latest_prints", *UNTIL)
+    assert "ETHUSDT" in printed
+    assert "not shown: 1 " not in printed
 
 
 @pytest.mark.stack
@@ -133,6 +147,8 @@ def test_notes_on_stderr_say_what_the_rows_lack(own: Settings, form: str) -> Non
         "note: SIMULATED OR REPLAYED DATA: not_live counts its prints",
         partial,
     ]
+    marked = run("hit", "by_exchange", *LATER, "-f", form).count("≥")
+    assert marked == (5 if form == "table" else 0)  # the rest is exact for programs
     assert notes_of("hit", "totals", *UNTIL, "-f", form) == [f"note: {coverage.UNKNOWN}", partial]
 
 
@@ -190,6 +206,8 @@ def test_wrong_use_is_a_readable_error() -> None:
             "given more than once: 1h, 4h, 1d; give",
         ),
         (["hit", "totals", "-o", "x.csv", "-f", "json"], "--format json is for printed rows"),
+        (["hit", "totals", "-o", "x.csv", "--rows", "5"], "--rows is for printed rows"),
+        (["hit", "totals", "-f", "csv", "--rows", "5"], "--rows is for tables; csv has all rows"),
         (
             ["hit", "totals", "-o", "x.parquet", "-f", "csv"],
             "--format csv is for .csv files, and x",

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from liq.cli import output, tables
 from liq.errors import QueryError
+from liq.query import coverage, queries
 
 SECOND = datetime(2026, 1, 1, 10, 0, 0, 123456, UTC)
 
@@ -25,13 +26,12 @@ def shown(
     monkeypatch: pytest.MonkeyPatch,
     rows: pd.DataFrame,
     width: int = 80,
-    *,
-    wide: bool = False,
+    **style: Any,
 ) -> list[str]:
     monkeypatch.setattr(output.console, "_width", width)
-    tables.print_table(rows, wide=wide)
+    tables.print_table(rows, tables.Style(**style))
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert wide or max(map(len, lines)) <= width
+    assert style.get("wide") or max(map(len, lines)) <= width
     return lines
 
 
@@ -52,6 +52,63 @@ def test_columns_that_do_not_fit_are_named(
     assert 8 < fitting < 12
     left_out = ", ".join(f"usd_{n}" for n in range(fitting, 12))
     assert note == f"not shown: {left_out}; --columns chooses, --wide shows all"
+
+
+def test_columns_that_a_query_is_about_are_shown_before_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, head, *_, note = shown(capsys, monkeypatch, frame(), leads=["usd_11", "usd_9"])
+    assert head.split()[:2] == ["(USD)", "usd_1"]
+    assert head.split()[-2:] == ["usd_9", "usd_11"]  # in their places
+    assert note == "not shown: usd_8, usd_10; --columns chooses, --wide shows all"
+
+
+@pytest.mark.parametrize("key", [key for key, each in queries.queries().items() if each.leads])
+def test_leads_of_a_query_fit_a_terminal(
+    key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = queries.queries()[key]
+    texts = {"exchange": "binance_usdm", "symbol": "1000PEPEUSDT", "side": "short", "name": "BTC"}
+    values = {
+        name: pd.Timestamp(SECOND) if column.dtype.startswith("datetime") else
+        texts.get(name, "x") if column.dtype == "str" else column.dtype == "bool" or 7_654_321.25
+        for name, column in query.columns.items()
+    }  # fmt: skip
+    made = pd.DataFrame([values] * 2)
+    for name in made.columns[[dtype.kind == "M" for dtype in made.dtypes]]:
+        made[name] += pd.to_timedelta([0, 1], "D")  # so that each time has its day
+    made.attrs["units"] = query.units
+    text = " ".join(shown(capsys, monkeypatch, made, leads=query.leads))
+    hidden = text.partition("not shown: ")[2].partition(";")[0].split(", ")
+    assert not {*query.leads[:5]} & {*hidden}
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "others"),
+    [(["ts", "n"], "80", "80 earlier rows"), (["n", "ts"], "0", "80 further rows")],
+)
+def test_rows_beyond_a_screen_are_counted(
+    names: list[str],
+    first: str,
+    others: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = pd.DataFrame({"n": range(120)})
+    many["ts"] = pd.Timestamp(SECOND) + many["n"] * timedelta(seconds=1)
+    lines = shown(capsys, monkeypatch, many[names], most=40)
+    assert first in lines[-41].split()
+    assert lines[-1] == f"not shown: {others}; --rows 0 shows all"
+    assert len(shown(capsys, monkeypatch, many[names])) == len(lines) - 1 + 80
+    assert shown(capsys, monkeypatch, many[names], most=40, columns="n")[-41].strip() == first
+
+
+def test_of_rows_of_one_time_the_first_are_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = shown(capsys, monkeypatch, pd.DataFrame({"ts": SECOND, "n": range(120)}), most=40)
+    assert lines[-41].split()[-1] == "0"
+    assert lines[-1].startswith("not shown: 80 further rows; ")
 
 
 def test_each_value_is_formatted_once_whatever_fits(
@@ -75,6 +132,24 @@ def test_wide_rows_have_all_columns_on_one_line(
 ) -> None:
     lines = shown(capsys, monkeypatch, frame(), wide=True)
     assert [line.count("7,654,321.25") for line in lines] == [0, 0, 12, 12, 12]
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_lower_bounds_have_a_mark(
+    rows: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, wide: bool
+) -> None:
+    made = pd.DataFrame({"prints": [5, 0, 7], "net_usd": 5.0, "partial": [1, 0, 0]})[:rows]
+    for has_gaps, marked in ((False, 1), (True, rows)):
+        bounds = {"prints": coverage.find_bounds(made, has_gaps=has_gaps)}
+        text = "\n".join(shown(capsys, monkeypatch, made, wide=wide, bounds=bounds))
+        assert text.count("≥") == marked
+        assert "≥5" in text
+        assert ("≥7" in text) is (has_gaps and rows == 3)
+    assert coverage.list_sums(made) == ["prints"]
+    feeds = pd.DataFrame({"completeness": ["sampled", "full"], "prints": [5, 7]})
+    assert coverage.find_bounds(feeds, has_gaps=False).tolist() == [True, False]
+    assert coverage.list_sums(made.rename(columns={"prints": "long_usd", "partial": "x"})) == []
 
 
 @pytest.mark.parametrize("width", [80, 20])

@@ -4,6 +4,7 @@ import pytest
 
 from liq.common.text import (
     describe_error,
+    find_meant,
     find_nearest,
     format_compact,
     format_number,
@@ -49,6 +50,13 @@ def test_an_error_ends_with_the_guess_and_all_names() -> None:
     assert suggest("bct", ["BTC", "ETH"]) == ", did you mean 'BTC'? valid are: BTC, ETH"
     assert suggest("zzz", ["BTC", "ETH"]) == "; valid are: BTC, ETH"
     assert suggest("zzz", []) == "; valid are: (none)"
+
+
+def test_a_guess_is_a_typo_and_no_other_word() -> None:
+    names = ["since", "symbols", "until", "window", "1m"]
+    typos = {"windw": "window", "sym": "symbols", "untill": "until", "Sicne": "since", "1min": "1m"}
+    assert {text: find_meant(text, names) for text in typos} == typos
+    assert [find_meant(text, names) for text in ("side", "unit", "w_", "")] == [None] * 4
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from liq.config import Settings
 from liq.ingest.venues import VENUES
 from liq.notebook import completion, shell
 from liq.query import names, queries
+from liq.query.parameters import list_days
 from support.rows import health, insert, liquidation, own_table, report
 
 _PATIENCE_S = 120
@@ -292,6 +293,13 @@ def test_tab_puts_no_code_between_quotes(monkeypatch: pytest.MonkeyPatch) -> Non
     text = "liq.hit.totals(symbols=['"
     found = completion.complete(CompletionContext("", text, len(text), 0, 100))
     assert [each.text for each in found["completions"]] == plain
+
+
+def test_tab_completes_days_of_a_window() -> None:
+    text, before = "liq.hit.totals(since='", list_days()
+    found = completion.complete(CompletionContext("", text, len(text), 0, 100))
+    assert [each.text for each in found["completions"]] in (before, list_days())  # at midnight
+    assert found["suppress"]  # files of the folder, which are no days
 
 
 def test_odd_code_is_no_place_and_no_error(tmp_path: Path) -> None:

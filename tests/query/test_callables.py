@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import liq
 from liq.common import files
 from liq.config import Settings
-from liq.errors import LiqWarning, QueryError
+from liq.errors import ConfigError, LiqWarning, QueryError
 from liq.query import callables, catalogue, coverage, exports, queries, questdb
 from liq.query.listing import Listing, describe_units
 from liq.query.parameters import Parameter
@@ -46,7 +47,7 @@ def test_functions_can_be_pickled_and_follow_edits(
     assert pickle.loads(pickle.dumps(liq.hit))  # noqa: S301
     file = tmp_path / "mine.json"
     settings = Settings.load(home=tmp_path, queries=file)
-    monkeypatch.setattr("liq.query.queries.current_settings", lambda: settings)
+    monkeypatch.setattr("liq.config.settings", lambda: settings)
     for number in (1, 2):
         file.write_text(json.dumps({"mine": {"sql": "SELECT 1", "description": "x" * number}}))
         assert liq.hit["mine"].__doc__ == "x" * number
@@ -83,7 +84,7 @@ def test_an_unreadable_catalogue_does_not_break_completion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings.load(home=tmp_path, queries=tmp_path / "none.json")
-    monkeypatch.setattr("liq.query.queries.current_settings", lambda: settings)
+    monkeypatch.setattr("liq.config.settings", lambda: settings)
     assert dir(liq.hit) == []
     assert repr(liq.hit) == "<liq.hit: 0 queries, see liq.queries()>"
     with pytest.raises(AttributeError, match="cannot read"):
@@ -288,6 +289,9 @@ def test_a_result_notes_units_gaps_and_unknown_names(own: Settings) -> None:
         frame = liq.hit.totals(symbols="NOPE", settings=own, **WINDOW)
     assert caught[0].filename == __file__
     assert len(frame.attrs["notes"]) == 2
+    with pytest.warns(LiqWarning, match="no row has the exchange 'bybitt'; nearest: bybit"):
+        frame = liq.hit.totals(exchange="bybitt", settings=own, **WINDOW)
+    assert len(frame.attrs["notes"]) == 1  # that its feed did not report is no news
     assert "notes" not in liq.hit.price_by_bucket(settings=own, **WINDOW).attrs
 
 
@@ -299,7 +303,13 @@ def test_the_future_is_no_gap(stack: Settings) -> None:
     window: dict[str, Any] = {"since": now - timedelta(minutes=1), "until": now + timedelta(days=1)}
     assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
     window = {"since": now + timedelta(hours=1), "until": now + timedelta(days=1)}
-    assert "notes" not in liq.hit.totals(settings=settings, **window).attrs
+    begin = f"{window['since']:%Y-%m-%dT%H:%M:%SZ}"
+    cascade = {"from_ts": window["since"], "to_ts": window["until"]}
+    for key, given in (("totals", window), ("cascade_prints", cascade)):
+        with pytest.warns(LiqWarning, match="in the future"):
+            frame = liq.hit(key, settings=settings, **given)
+        # the same in a second: equal answers of the API have one tag
+        assert frame.attrs["notes"] == [f"the window is in the future: it begins at {begin}"]
 
 
 @pytest.mark.parametrize("call", [liq.hit.totals, lambda *given: liq.hit("totals", *given)])
@@ -309,6 +319,27 @@ def test_a_value_without_a_name_is_refused_with_the_way_to_give_it(
     with pytest.raises(QueryError, match=r"by name: liq\.hit\.totals\(window='1h'\); valid are: "):
         call("1h")
     assert "unnamed" not in str(inspect.signature(liq.hit))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        liq.hit.totals,
+        partial(liq.hit, "totals"),
+        liq.queries,
+        partial(liq.read, "totals.csv"),
+        partial(liq.export, "totals", "totals.csv"),
+        partial(liq.alerts.backtest, "long_burst"),
+    ],
+)
+def test_other_values_than_settings_are_refused_without_their_text(
+    call: Callable[..., object],
+) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^settings must be a liq\.config\.Settings, not dict; leave it out or"
+    ) as raised:
+        call(settings={"token": "a-secret"})
+    assert "a-secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("given", [(), ("",), (None,), (["totals"],)])

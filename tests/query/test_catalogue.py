@@ -95,6 +95,10 @@ def test_lines_are_joined_and_shared_parameters_looked_up(tmp_path: Path) -> Non
         ({"sql": ["SELECT 1", 5]}, "give a text in double quotes, not 5$"),
         ({"common": ["window", 5]}, "give a text in double quotes, not 5$"),
         ({"a\nb": 1}, r"there is no field 'a\\nb'; valid are: sql"),
+        (
+            {"columns": {"usd": {"dtype": "int64"}}, "leads": ["us"]},
+            "leads: there is no column 'us', did you mean 'usd'",
+        ),
         ({"columns": {"n": {"dtype": "str", "units": "USD"}}}, "did you mean 'unit'"),
         ({"sql": "SELECT 1", "params": {}, "common": ["windw"]}, "no parameter 'windw'"),
         (

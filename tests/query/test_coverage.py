@@ -16,6 +16,26 @@ def feeds(*rows: tuple[str, str, bool, bool, float]) -> pd.DataFrame:
     return frame.assign(missing_s=frame["missing"] * 3600)
 
 
+@pytest.mark.parametrize(
+    ("given", "missed", "expected"),
+    [
+        ("", [], True),  # an own query's default
+        (None, [], True),
+        ([], [], True),
+        ("okx", [], True),
+        ("bybitt", ["bybitt"], False),
+        (["bybitt", "okxx"], ["bybitt", "okxx"], False),
+        (["bybitt", "okx"], ["bybitt"], True),
+    ],
+)
+def test_rows_are_of_an_exchange_that_no_note_misses(
+    given: object, missed: list[str], *, expected: bool
+) -> None:
+    notes = [f"exchange: no row has the exchange {name!r}" for name in missed]
+    others = ["symbols: no row has the symbol 'X'"]
+    assert coverage.can_have_rows({"exchange": given}, [*others, *notes]) is expected
+
+
 def test_lost_feeds_are_named_and_counted_among_the_expected() -> None:
     names = sorted(VENUES.keys() - {"binance_usdm", "gate"})
     lost = [(name, "live", False, False, 1.0) for name in names]

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from pandas.testing import assert_frame_equal
 
 import liq
 from liq.config import Settings
-from liq.errors import ExportError
+from liq.errors import ExportError, LiqWarning
 from liq.notebook import reports
 from liq.query import queries, views
-from liq.query.exports import hash_rows, read_stamp, write_export
+from liq.query.coverage import UNKNOWN
+from liq.query.exports import Stamp, hash_rows, list_stamped_notes, read_stamp, write_export
 from liq.query.formats import Format, encode
 from liq.records.streams import LIQUIDATIONS
 from support.helpers import find_free_ports
@@ -131,11 +133,16 @@ def test_gaps_of_the_window_are_stamped(stack: Settings, tmp_path: Path) -> None
 def test_the_future_of_a_window_is_no_gap(stack: Settings, tmp_path: Path) -> None:
     settings, now = own_table(stack), datetime.now(UTC)
     report(settings, [health(now + timedelta(seconds=second)) for second in range(-60, 120)])
+    with pytest.warns(LiqWarning, match="exchange 'bybitt'"):
+        stamp = liq.export("totals", tmp_path / "a.csv", settings=settings, exchange="bybitt")
+    assert stamp.coverage is None  # an empty list would say that nothing is missing
+    assert len(list_stamped_notes(stamp, pd.DataFrame(), settings)) == 1
     for start in (now - timedelta(minutes=1), now + timedelta(hours=1)):
-        stamp = liq.export(
-            "totals", tmp_path / "a.csv", settings=settings, since=start,
-            until=now + timedelta(hours=2),
-        )  # fmt: skip
+        with warnings.catch_warnings(action="ignore", category=LiqWarning):
+            stamp = liq.export(
+                "totals", tmp_path / "a.csv", settings=settings, since=start,
+                until=now + timedelta(hours=2),
+            )  # fmt: skip
         assert not stamp.coverage
         if start < now:
             assert stamp.until
@@ -143,6 +150,8 @@ def test_the_future_of_a_window_is_no_gap(stack: Settings, tmp_path: Path) -> No
             assert now <= stamp.known_until < stamp.until
         else:
             assert stamp.known_until is None
+            [note] = list_stamped_notes(stamp, pd.DataFrame(), settings)
+            assert "in the future" in note
 
 
 @pytest.mark.stack
@@ -253,7 +262,11 @@ def test_an_exported_file_reads_back_with_types_and_units(
 
 
 @pytest.mark.stack
-def test_a_parquet_file_has_the_notes_of_its_query(stack: Settings, tmp_path: Path) -> None:
+def test_a_parquet_file_has_the_notes_of_its_query_and_is_read_once(
+    stack: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read_bytes(path), path.unlink())[0])
     settings, file = own_table(stack), tmp_path / "totals.parquet"
     span: dict[str, Any] = {"window": "1h", "until": UNTIL, "settings": settings}
     insert(settings, [liquidation("2026-01-01T00:10:00", 1.0)])
@@ -262,6 +275,15 @@ def test_a_parquet_file_has_the_notes_of_its_query(stack: Settings, tmp_path: Pa
         [note] = liq.read(file, settings=settings).attrs["notes"]
         assert note.startswith(known)
         report(settings, [health("2026-01-01T00:20:00"), health("2026-01-01T00:40:00")])
+
+
+def test_a_stamp_from_before_its_known_end_says_that_coverage_is_unknown() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    stamp = Stamp(
+        query="totals", sql="", params={}, since=start, until=start + timedelta(hours=1),
+        coverage=None, rows=0, row_hash="", version="0.1.0",
+    )  # fmt: skip
+    assert list_stamped_notes(stamp, pd.DataFrame()) == [UNKNOWN]
 
 
 def describe_frame(facts: object) -> bytes:

@@ -1,9 +1,10 @@
 import math
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from liq.errors import QueryError
@@ -34,6 +35,7 @@ WORDS = {"int": "whole number", "float": "number", "list": "list of texts", "str
             datetime(2026, 1, 1, 5, tzinfo=timezone(timedelta(hours=5))),
             datetime(2026, 1, 1, tzinfo=UTC),
         ),
+        ("timestamp", date(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC)),
         ("list", "BTCUSDT, ETHUSDT,", ["BTCUSDT", "ETHUSDT"]),
         ("list", ("BTCUSDT",), ["BTCUSDT"]),
         ("list", "", []),
@@ -140,6 +142,17 @@ def test_an_invalid_parameter_is_reported_with_the_valid_forms(
 ) -> None:
     with pytest.raises(QueryError, match=f"^p=.* is no {WORDS.get(kind, kind)}: {forms}"):
         Parameter(type=kind).value("p", given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["duration", "int", "float", "timestamp", "list", "string"])
+@pytest.mark.parametrize(
+    "given", [pd.NaT, pd.NA, math.nan, np.datetime64("NaT"), math.inf, 1j, object()]
+)
+def test_a_missing_value_or_another_type_is_reported_in_words_of_liq(
+    kind: Any, given: object
+) -> None:
+    with pytest.raises(QueryError, match=r"(: give |: a span of time is like |it is not finite)"):
+        Parameter(type=kind).value("p", given)
 
 
 @pytest.mark.parametrize("given", ["4H", "4 h", " 4h "])

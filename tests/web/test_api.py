@@ -127,6 +127,12 @@ def test_since_begins_the_window_of_every_page(client: FlaskClient) -> None:
     first = client.get("/prints", query_string={**since, "rows": 1})
     second = client.get(following(first)).get_json()
     assert [*first.get_json(), *second] == whole
+    for ends in (
+        "since=2026-01-01T01:10:30+01:00&until=2026-01-01T02:00+0100",
+        f"since=2026-01-01T00:10:30Z&until={END}",
+    ):
+        assert client.get(f"/prints?{ends}").get_json() == whole
+    assert client.get(following(client.get(f"/prints?rows=1&{ends}"))).get_json() == second
     assert "give since or window" in fault(client.get("/prints?since=2026-01-01&window=2h"), 400)
     assert "is not before the end" in fault(client.get(f"/prints?since={END}&until={END}"), 400)
 

@@ -167,6 +167,10 @@ def test_the_future_is_no_gap_for_v1(stack: Settings) -> None:
         ends = {"since": since.isoformat(), "until": (now + timedelta(days=1)).isoformat()}
         found = client.get("/v1/totals", query_string=ends).get_json()["meta"]
         assert (found["coverage"] or {}).get("complete") is complete
+        assert any("in the future" in note for note in found["notes"]) is (since > now)
+    unknown = client.get("/v1/totals?exchange=bybitt").get_json()["meta"]
+    assert unknown["coverage"] is None  # no feed of that name can be missing
+    assert len(unknown["notes"]) == 1
 
 
 @pytest.mark.stack

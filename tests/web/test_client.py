@@ -11,9 +11,10 @@ from decimal import Decimal
 from enum import Enum
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,7 @@ import waitress
 from pandas.testing import assert_frame_equal
 from pydantic import SecretStr
 
+from liq.common import http
 from liq.config import Settings
 from liq.errors import (
     ApiAwayError,
@@ -32,7 +34,8 @@ from liq.errors import (
     ConfigError,
     QueryError,
 )
-from liq.query import queries
+from liq.query import coverage, queries
+from liq.query.callables import fetch_noted
 from liq.query.formats import Format, encode
 from liq.query.parameters import Kind, Parameter
 from liq.web import api
@@ -72,6 +75,53 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
             over_http = client.fetch(key, **params, min_notional=None, exchange=[])
         assert_frame_equal(over_http, direct, check_exact=True)
         assert over_http.attrs == direct.attrs  # that no row has ETHUSDT, too
+
+
+@pytest.mark.stack
+@pytest.mark.filterwarnings("ignore:symbols")
+@pytest.mark.parametrize("key", ["totals", "latest_prints", "print_reactions", "sources", "print"])
+def test_rows_have_the_notes_of_hit(served: Settings, key: str) -> None:
+    given = {"until": "2026-01-01T01:00:00", "symbols": ["BTCUSDT", "ETHUSDT"]}
+    params = {name: given[name] for name in given.keys() & queries.queries()[key].params}
+    direct = fetch_noted(key, served, params).frame
+    with closing(ApiClient(served)) as client:
+        assert client.hit(key, **params).attrs == direct.attrs
+    assert key != "totals" or coverage.UNKNOWN in direct.attrs["notes"]
+
+
+def test_a_value_without_a_name_is_refused_with_the_way_to_give_it(tmp_path: Path) -> None:
+    with faulty(tmp_path) as (settings, asked), closing(ApiClient(settings)) as client:
+        for ask in (client.hit, client.fetch, client.describe):
+            with pytest.raises(
+                ApiRequestError, match=r'by name, e\.g\. hit\("totals", window="1h"\)'
+            ):
+                ask("totals", "1h")
+            with pytest.raises(ApiRequestError, match="takes the name of a query first"):
+                ask()
+    assert asked == []
+
+
+def test_rows_whose_facts_cannot_be_read_say_so(tmp_path: Path) -> None:
+    with faulty(tmp_path) as (settings, _), closing(ApiClient(settings)) as client:
+        [note] = client.hit("totals").attrs["notes"]
+    assert note.startswith(f"{coverage.LACKS_UNKNOWN}: ")
+
+
+@pytest.mark.parametrize(
+    ("facts", "note"),
+    [
+        ({"coverage": None, "left_out": None, "notes": ["not known: x"]}, "not known: x"),
+        ({"coverage": None, "left_out": "3"}, f"{coverage.LACKS_UNKNOWN}: "),
+        ({"coverage": None, "left_out": 3, "notes": []}, coverage.describe_left_out(3)),
+    ],
+)
+def test_rows_have_the_notes_of_their_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], note: str
+) -> None:
+    monkeypatch.setattr(ApiClient, "describe", lambda *_, **__: facts)
+    with faulty(tmp_path) as (settings, _), closing(ApiClient(settings)) as client:
+        [found] = client.hit("totals").attrs["notes"]
+    assert found.startswith(note)
 
 
 @pytest.mark.stack
@@ -129,6 +179,7 @@ class Coin(str, Enum):  # noqa: UP042 - as users write it, with another text tha
         (1e16, "=10000000000000000"),
         (math.inf, "=inf"),
         (pd.Timedelta("1min"), "=60.0"),
+        (date(2026, 1, 1), "=2026-01-01"),
         ([], None),
         (None, None),
     ],
@@ -155,7 +206,6 @@ def test_a_value_is_sent_as_hit_takes_it(tmp_path: Path, value: object, sent: st
         (np.True_, "given is of type bool"),
         (1j, "given is of type complex"),
         (np.timedelta64(1, "h"), "given is of type timedelta64"),
-        (date(2026, 1, 1), "given is of type date"),
         (object(), "given is of type object"),
     ],
 )
@@ -198,11 +248,22 @@ def test_all_pages_are_read_as_one(served: Settings, monkeypatch: pytest.MonkeyP
     params = {"until": "2026-01-01T01:00:00", "bucket": "1s"}
     expected = queries.fetch("liquidations_by_bucket", served, **params)
     monkeypatch.setattr("liq.web.client._PAGE_ROWS", 100)
-    with closing(ApiClient(served)) as client:
+    send, left = ApiClient._send, []
+
+    def delay(client: ApiClient, path: str, given: dict[str, Any] | None) -> httpx.Response:
+        left.append(http.time_left())
+        time.sleep(0.05)
+        return send(client, path, given)
+
+    monkeypatch.setattr(ApiClient, "_send", delay)
+    with closing(ApiClient(served, timeout=60)) as client:
         frame = client.hit("liquidations_by_bucket", **params)
     assert len(frame) > 500
     assert_frame_equal(frame, expected, check_exact=True)
+    assert frame.attrs.pop("notes") == [coverage.UNKNOWN]
     assert frame.attrs == expected.attrs
+    assert len(left) > 6
+    assert min(left) > 60 - 0.2  # many pages have no limit in common
 
 
 def test_an_api_that_is_unreachable_is_reported_with_the_fix(tmp_path: Path) -> None:
@@ -287,7 +348,7 @@ def test_a_request_that_may_succeed_is_sent_again(tmp_path: Path, fault: tuple[i
         faulty(tmp_path, fault, fault) as (settings, asked),
         closing(ApiClient(settings)) as client,
     ):
-        assert client.hit("totals", window="4h")["n"].tolist() == [1, 2]
+        assert client.fetch("totals", window="4h")["n"].tolist() == [1, 2]
     assert asked == ["/v1/totals?window=4h&format=arrow&rows=100000"] * 3
 
 
@@ -400,5 +461,7 @@ def test_the_token_goes_to_no_other_server(tmp_path: Path, link: str) -> None:
 
 
 def test_a_url_in_place_of_settings_is_refused_with_the_settings_that_name_it() -> None:
-    with pytest.raises(ConfigError, match="LIQ_HOST, LIQ_API_PORT and LIQ_TOKEN name the API"):
-        ApiClient("http://127.0.0.1:8000")  # type: ignore[arg-type] # as people try
+    given: Any
+    for given in ("http://127.0.0.1:8000", 5):  # as people try
+        with pytest.raises(ConfigError, match="LIQ_HOST, LIQ_API_PORT and LIQ_TOKEN name the API"):
+            ApiClient(given)

@@ -28,10 +28,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from liq.common.text import find_nearest, shorten
+from liq.common.text import find_meant, shorten
 from liq.config import Settings
 from liq.errors import QueryError
-from liq.query.parameters import Parameter, format_duration, parse_duration
+from liq.query.parameters import Parameter, format_duration, parse_duration, restore_plus
 
 Choices = Mapping[str, Sequence[str]]
 SCOPES: Mapping[str, str] = {"asset": "assets", "symbol": "symbols"}  # parameters by column
@@ -265,15 +265,15 @@ def _format_moment(moment: datetime) -> str:
 def _parse(name: str, text: str, choices: Choices) -> Any:
     """Return a parameter's value. Raises `QueryError` with a reason in one line."""
     if name not in _PARAMETERS:
-        near = find_nearest(name, list(_PARAMETERS), 1)
-        hint = f", did you mean {near[0]}?" if near else ""
+        meant = find_meant(name, list(_PARAMETERS))
+        hint = f", did you mean {meant}?" if meant else ""
         raise QueryError(f"there is no parameter {shorten(name)!r}{hint}")
     parameter = _PARAMETERS[name]
     if parameter.type != "list" and len(text) > _LONGEST_VALUE:
         raise QueryError(f"{name} has more than {_LONGEST_VALUE} characters")
     if name in choices:
         parameter = Parameter(type="string", choices=list(choices[name]))
-    value = parameter.value(name, text)
+    value = parameter.value(name, restore_plus(text) if parameter.type == "timestamp" else text)
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, list):

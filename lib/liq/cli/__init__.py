@@ -5,6 +5,7 @@ In: command lines. Out: calls of the other folders, and their results as text.
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -93,9 +94,13 @@ def main() -> None:
     try:
         with completion.join_words_of_bash():
             app(arguments)
-    except Exception as error:  # a fault of ours, too, is one line
-        # pydantic makes an error of a Ctrl-C that comes while it builds a class
-        if isinstance(error, SchemaError) and KeyboardInterrupt.__name__ in str(error):
+    except (
+        BrokenPipeError
+    ):  # whoever reads the output has ended; typer sees it within a command only
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        sys.exit(1)
+    except (Exception, KeyboardInterrupt) as error:  # a fault of ours, too, is one line
+        if _is_interruption(error):
             output.report_interruption()
             sys.exit(_INTERRUPTED)
         if _DEBUG in given:
@@ -109,7 +114,13 @@ def main() -> None:
         raise
 
 
-def _report(error: Exception) -> None:
+def _is_interruption(error: BaseException) -> bool:
+    # pydantic makes an error of a Ctrl-C that comes while it builds a class
+    is_hidden = isinstance(error, SchemaError) and KeyboardInterrupt.__name__ in str(error)
+    return is_hidden or isinstance(error, KeyboardInterrupt)  # typer sees one within a command only
+
+
+def _report(error: BaseException) -> None:
     text = describe_error(error)
     if not isinstance(error, LiqError | OSError):
         text = f"{type(error).__name__}: {error}; a fault of liq, {_DEBUG} shows where"

@@ -17,6 +17,7 @@ from liq.common.text import match
 from liq.errors import LiqError
 from liq.ingest.venues import ALL, PRICE_FEEDS, VENUES
 from liq.notebook import copies
+from liq.query.parameters import list_days
 
 if TYPE_CHECKING:
     from liq.query.catalogue import Query
@@ -55,7 +56,9 @@ def _list_values(query: "Query", names: Sequence[str]) -> list[object]:
     if len(names) != 1:
         return []
     param = query.params[names[0].removesuffix("=")]
-    choices = VENUES if param.names == "exchange" else param.choices
+    choices: Iterable[object] = VENUES if param.names == "exchange" else param.choices
+    if param.type == "timestamp":
+        choices = list_days()
     return [*choices] or [param.default] * (param.default not in (None, []))
 
 

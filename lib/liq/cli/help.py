@@ -2,12 +2,14 @@
 
 import inspect
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from liq.common.text import suggest
+from liq.common.text import find_meant, suggest
+from liq.errors import LiqError
 
 # pydantic's and typer's text about a value that is none of an option's
 _NO_CHOICE = re.compile(
@@ -39,10 +41,11 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; an error of its usage says what to write."""
+        words = [*ctx.args]  # its own ones, before they are parsed
         try:
             return super().invoke(ctx)
         except Exception as error:
-            _explain(error)
+            _explain(error, words)
             raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -68,25 +71,49 @@ def _read_first_paragraph(text: str) -> str:
     return " ".join(inspect.cleandoc(text).partition("\n\n")[0].split())
 
 
-def _explain(error: Exception) -> None:
+def _explain(error: Exception, words: Sequence[str]) -> None:
     """Say in an error of usage what a value may be, or how a query's parameter is given."""
     if isinstance(error, typer.BadParameter):
         text = _explain_value(error.message) or getattr(error.param, "help", None) or ""
         error.message = text[:1].upper() + text[1:] if not error.message else text
-    elif given := _find_parameters(error):
+    elif given := _find_parameters(error, words):
         error.message += f". A parameter is given as: {given}"  # type: ignore[attr-defined] # of all errors of usage
 
 
-def _find_parameters(error: Any) -> str:
-    """Return how the parameters are given that were taken for options or for arguments."""
+def _find_parameters(error: Any, words: Sequence[str]) -> str:
+    """Return how the parameters are given that were taken for options or for arguments.
+
+    An option that is more like one of the command's own gets this one alone as a suggestion.
+    """
     command = getattr(getattr(error, "ctx", None), "command", None)
-    if not any("--param" in each.opts for each in getattr(command, "params", ())):
+    own = [option for each in getattr(command, "params", ()) for option in each.opts]
+    if "--param" not in own:
         return ""
     if option := getattr(error, "option_name", ""):
-        return f"-p {option.lstrip('-')}=VALUE"
+        options = {each.lstrip("-"): each for each in own if each.startswith("--")}
+        params = _list_parameters(words)
+        name = option.lstrip("-")
+        meant = find_meant(name, [*dict.fromkeys([*params, *options])]) or name
+        error.possibilities = [options[meant]] if meant in options else []
+        return "" if meant in options else f"-p {meant}=VALUE"
     found = _UNEXPECTED.fullmatch(str(error))
     words = found["words"].split() if found else []
     return " ".join(f"-p {word}" for word in words if "=" in word)
+
+
+def _list_parameters(words: Sequence[str]) -> list[str]:
+    """Return the parameters of the query that is among ``words``, else of all queries.
+
+    Notebooks have some of them.
+    """
+    from liq.query.queries import load_catalogue  # noqa: PLC0415 - pandas would slow all commands
+
+    try:
+        known = load_catalogue().queries
+    except LiqError:
+        return []
+    keys = [word for word in words if word in known][:1] or known
+    return sorted({name for key in keys for name in known[key].params})
 
 
 def _explain_value(message: str) -> str:

@@ -197,7 +197,7 @@ def describe_end(event: str) -> str:
     try:
         running = stack.list_running()
     except (LiqError, OSError):
-        return event
+        return f"{event}; `liq status` shows what runs on"
     if not running:
         return f"{event}; nothing that liq started runs on"
     return f"{event}; these run on until `liq down`: {', '.join(running)}"

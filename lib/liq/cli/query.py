@@ -1,11 +1,12 @@
 """List and run the named queries, show odd rows and write reports."""
 
+import sys
+import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 import liq
 from liq.cli import tables
@@ -13,7 +14,6 @@ from liq.cli.completion import complete_columns, complete_parameters, complete_q
 from liq.cli.help import Group
 from liq.cli.output import (
     console,
-    create_table,
     echo,
     print_notes,
     show_steps,
@@ -21,19 +21,21 @@ from liq.cli.output import (
     stderr,
     styled,
 )
+from liq.cli.tables import Style
 from liq.config import settings as current_settings
 from liq.errors import QueryError, QuestDBError
 from liq.query import catalogue
 from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     import pandas as pd
 
     from liq.query.catalogue import Query
     from liq.query.parameters import Parameter
 
+_SCREEN = 40  # rows of a table on a terminal
 app = typer.Typer()
 named = typer.Typer(cls=Group, invoke_without_command=True)
 app.add_typer(named, name="queries")
@@ -66,7 +68,8 @@ def list_queries(
     if markdown:
         echo(catalogue.render_reference(found.queries), end="")
     else:
-        console.print(_listing(found.queries))
+        for query in found.queries.values():
+            _print_query(query)
     if faults := found.list_faults():
         raise QueryError("\n".join(faults))
 
@@ -100,12 +103,20 @@ def check_queries() -> None:
     echo(summary)
 
 
-def _listing(queries: "Mapping[str, Query]") -> Table:
-    table = create_table("query", "description", "parameters", "columns", show_lines=True)
-    for query in queries.values():
-        params = "\n".join(_describe(name, param) for name, param in query.params.items())
-        table.add_row(styled(query.key, "bold"), query.summary, params, "\n".join(query.columns))
-    return table
+def _print_query(query: "Query") -> None:
+    """Print a query's name, and below it what it answers, its parameters and columns."""
+    params = (_describe(name, param) for name, param in query.params.items())
+    texts = {
+        "": query.summary,
+        "parameters": ", ".join(params),
+        "columns": ", ".join(query.columns),
+    }
+    console.print(styled(query.key, "bold"), soft_wrap=True)
+    for label, text in texts.items():
+        begin, further = (f"  {label}: ", "    ") if label else ("  ", "  ")
+        lines = textwrap.wrap(text, console.width, initial_indent=begin, subsequent_indent=further)
+        for line in lines:
+            console.print(line, soft_wrap=True)
 
 
 @app.command("hit")
@@ -142,41 +153,64 @@ def hit(
     wide: Annotated[
         bool, typer.Option("--wide", "-w", help="all columns in exact numbers, in long lines")
     ] = False,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            "--rows",
+            "-n",
+            min=0,
+            help=f"rows of a table, 0 for all; {_SCREEN} on a terminal, all in a pipe or file",
+        ),
+    ] = None,
 ) -> None:
     """Run a named query and print its rows, or write them to a file.
 
     A table fits the terminal: its numbers are shortened and columns left out where it must be. One
-    row is shown as a line for each field. CSV and JSON are always exact and whole. Notes on stderr
-    say what the rows lack, such as feeds that were disconnected.
+    row is shown as a line for each field. A ≥ marks sums that are lower bounds. CSV and JSON are
+    always exact and whole. Notes on stderr say what the rows lack, such as feeds that were
+    disconnected.
     """
     from liq.analysis.charts.base import list_limits  # noqa: PLC0415 - pandas would slow all commands
     from liq.query.exports import export_noted, list_stamped_notes  # noqa: PLC0415 - as above
     from liq.query.queries import find  # noqa: PLC0415 - as above
 
-    lists = {name for name, each in find(key).params.items() if each.type == "list"}
+    query = find(key)
+    lists = {name for name, each in query.params.items() if each.type == "list"}
     given = parse_assignments(param or (), lists)
     if out:
-        _check_options_of_file(out, form, columns, wide=wide)
+        _check_options_of_file(out, form, columns, wide=wide, rows=rows)
         frame, stamp = export_noted(key, out, given, spreadsheet=form is PrintFormat.SPREADSHEET)
         echo(f"{out}: {stamp.rows:,} rows, row hash {stamp.row_hash}")
         print_notes([*list_stamped_notes(stamp, frame), *list_limits(frame)])
         return
     from liq.query.callables import fetch_noted  # noqa: PLC0415 - as above
 
-    if columns and (declared := [*find(key).columns]):  # before the query, which may take long
+    if rows is not None and form is not PrintFormat.TABLE:
+        raise QueryError(f"--rows is for tables; {form} has all rows that the query returns")
+    if columns and (declared := [*query.columns]):  # before the query, which may take long
         tables.check_columns(columns, declared)
-    frame, _ = fetch_noted(key, None, given)
-    _print(tables.select_columns(frame, columns) if columns else frame, form, wide=wide)
+    frame, _, has_gaps = fetch_noted(key, None, given)
+    # FORCE_COLOR makes a pipe a terminal for rich
+    most = rows if rows is not None else _SCREEN if sys.stdout.isatty() else 0
+    bounds = _find_bounds(frame, has_gaps=has_gaps)
+    _print(frame, form, Style(columns or "", wide, most, query.leads, bounds))
     print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
 
 
 def _check_options_of_file(
-    out: Path, form: PrintFormat, columns: str | None, *, wide: bool
+    out: Path, form: PrintFormat, columns: str | None, *, wide: bool, rows: int | None
 ) -> None:
-    printed = {"--columns": bool(columns), "--wide": wide, "--format json": form == "json"}
+    printed = {
+        "--columns": bool(columns),
+        "--wide": wide,
+        "--rows": rows is not None,
+        "--format json": form == "json",
+    }
     for option, is_given in printed.items():
         if is_given:
-            raise QueryError(f"{option} is for printed rows; a file of --out has all columns")
+            raise QueryError(
+                f"{option} is for printed rows; a file of --out has all rows and columns"
+            )
     is_csv = form in (PrintFormat.CSV, PrintFormat.SPREADSHEET)
     if is_csv and out.suffix.lower() != ".csv":
         raise QueryError(f"--format {form} is for .csv files, and {out.name} is none; give one")
@@ -239,15 +273,24 @@ def report(
     echo(f"wrote {out}")
 
 
-def _print(frame: "pd.DataFrame", form: PrintFormat, *, wide: bool = False) -> None:
+def _find_bounds(frame: "pd.DataFrame", *, has_gaps: bool) -> "dict[str, pd.Series[bool]]":
+    """Return the columns of sums, each with the rows in which it is a lower bound."""
+    from liq.query import coverage  # noqa: PLC0415 - pandas would slow all commands
+
+    return dict.fromkeys(coverage.list_sums(frame), coverage.find_bounds(frame, has_gaps=has_gaps))
+
+
+def _print(frame: "pd.DataFrame", form: PrintFormat, style: Style) -> None:
     from liq.query import formats  # noqa: PLC0415 - pandas would slow every other command
 
+    if form is PrintFormat.TABLE:
+        tables.print_table(frame, style)
+        return
+    frame = tables.select_columns(frame, style.columns) if style.columns else frame
     if form in (PrintFormat.CSV, PrintFormat.SPREADSHEET):
         echo(formats.encode(frame, formats.Format(form)).decode(), end="")
-    elif form is PrintFormat.JSON:
-        echo(formats.encode_lines(frame).decode(), end="")
     else:
-        tables.print_table(frame, wide=wide)
+        echo(formats.encode_lines(frame).decode(), end="")
 
 
 def parse_assignments(texts: "Iterable[str]", lists: "Collection[str]" = ()) -> dict[str, Any]:

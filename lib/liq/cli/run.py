@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import FeedError
 from liq.ingest.venues import ALL, find_venue, resolve_names
 from liq.ingest.venues.base import Venue
@@ -67,7 +66,7 @@ def run(
         ConfigError: A venue is unknown.
         FeedError: A live source was requested and cannot be reached.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     venues = resolve_names(venues or [ALL])
     simulator = apps.define_simulator(settings, rate)
     with ThreadPoolExecutor(1) as pool:

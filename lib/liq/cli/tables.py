@@ -5,8 +5,8 @@ shown as a line for each field.
 """
 
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, islice, zip_longest
 from typing import TYPE_CHECKING
 
@@ -24,38 +24,72 @@ _GAP = 2  # characters between two columns
 _AT_ONCE = 500  # rows: the first of many are there at once
 _LONGEST_TEXT = 24  # characters of a text where numbers are short
 _WIDEST_UNIT = 8  # characters, about those of a short number
-_MISSING = "-"
+_MISSING, _AT_LEAST = "-", "≥"
 _LINE_ENDS = dict(zip(b"\t\n\v\f\r", "␉␊␋␌␍", strict=True)) | {0x2028: "␊", 0x2029: "␊"}
 
 
-def print_table(frame: "pd.DataFrame", *, wide: bool = False) -> None:
-    """Print rows within the width of the terminal.
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a table shows its rows.
 
     Args:
-        frame: The rows; ``attrs["units"]`` has the units of columns.
+        columns: The names of the columns to print, with commas between them; "" for all.
         wide: Print all columns with exact numbers, however long the lines become.
+        most: Print no more rows than these; 0 for all.
+        leads: The columns that are shown rather than others where not all fit.
+        bounds: The columns that get a ``≥``, each with the rows in which it is a lower bound.
     """
+
+    columns: str = ""
+    wide: bool = False
+    most: int = 0
+    leads: Sequence[str] = ()
+    bounds: "Mapping[str, pd.Series[bool]]" = field(default_factory=dict)
+
+
+def print_table(frame: "pd.DataFrame", style: Style = Style()) -> None:
+    """Print rows within the width of the terminal; ``attrs["units"]`` has the columns' units."""
+    frame, left_out = _cut(frame, style.most)  # by the time, which may not be among the columns
+    frame = select_columns(frame, style.columns) if style.columns else frame
     if frame.empty:
         console.print("no rows")
-    elif wide:
-        _print_columns(_build_columns(frame, _format_exact))
+    elif style.wide:
+        _print_columns(_build_columns(frame, _format_exact, style))
     elif len(frame) == 1 and len(frame.columns) > 1:
-        print_fields(frame)
+        print_fields(frame, style)
     else:
-        _print_fitting(frame)
+        _print_fitting(frame, style)
+    if left_out:
+        console.print(styled(f"not shown: {left_out}; --rows 0 shows all", "dim"))
 
 
-def print_fields(frame: "pd.DataFrame") -> None:
+def _cut(frame: "pd.DataFrame", most: int) -> "tuple[pd.DataFrame, str]":
+    """Return at most ``most`` rows, and how many others there are in words; "" for none.
+
+    They are the newest ones of rows in the order of time, else the first ones.
+    """
+    others = len(frame) - most
+    if not most or others <= 0:
+        return frame, ""
+    first = frame.iloc[:, 0]
+    is_series = first.dtype.kind == "M" and first.is_monotonic_increasing
+    if is_series and first.iloc[0] < first.iloc[-1]:
+        return frame.tail(most), f"{others:,} earlier rows"
+    return frame.head(most), f"{others:,} further rows"
+
+
+def print_fields(frame: "pd.DataFrame", style: Style = Style()) -> None:
     """Print a line for each field, in whole, with an empty line between two rows."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")  # a truncated number would be wrong
-    headings, units = _name_columns(frame, " "), _list_units(frame)
-    for number, row in enumerate(frame.itertuples(index=False)):
+    headings = _name_columns(frame, " ")
+    columns = [_format_cells(frame, place, _format_exact, style) for place in range(len(headings))]
+    for number, row in enumerate(zip(*columns, strict=True)):
         if number:
             table.add_row()
-        for heading, value, unit in zip(headings, row, units, strict=True):
-            table.add_row(heading, _format_exact(value, unit))
+        for heading, cell in zip(headings, row, strict=True):
+            table.add_row(heading, cell)
     console.print(table)
 
 
@@ -81,14 +115,16 @@ def check_columns(columns: str, known: Sequence[str]) -> list[str]:
     return names
 
 
-def _print_fitting(frame: "pd.DataFrame") -> None:
+def _print_fitting(frame: "pd.DataFrame", style: Style) -> None:
     """Print the rows in exact numbers, else in short ones, else only as many columns as fit."""
-    columns = _build_columns(frame, _format_exact)
-    if _count_fitting(columns) < len(columns):
-        columns = _build_columns(_shorten_times(frame), _format_short)
-    fitting = max(_count_fitting(columns), 1)
-    _print_columns([column.crop(console.width) for column in columns[:fitting]])
-    if left_out := list(frame.columns)[fitting:]:
+    columns = _build_columns(frame, _format_exact, style)
+    names = [*map(str, frame.columns)]
+    shown = _choose_fitting(columns, names, style.leads)
+    if len(shown) < len(columns):
+        columns = _build_columns(_shorten_times(frame), _format_short, style)
+        shown = _choose_fitting(columns, names, style.leads)
+    _print_columns([columns[place].crop(console.width) for place in shown])
+    if left_out := [name for place, name in enumerate(names) if place not in shown]:
         line = f"not shown: {', '.join(left_out)}; --columns chooses, --wide shows all"
         console.print(styled(line, "dim"))
 
@@ -118,22 +154,40 @@ class _Column:
 
 
 def _build_columns(
-    frame: "pd.DataFrame", format_value: Callable[[object, str], str]
+    frame: "pd.DataFrame", format_value: Callable[[object, str], str], style: Style
 ) -> list[_Column]:
-    columns, units = [], _list_units(frame)
+    columns = []
     for place, heading in enumerate(_name_columns(frame, "\n")):
-        values, unit = frame.iloc[:, place], units[place]
         lines = printable(heading).split("\n")[::-1]
-        cells = [printable(format_value(value, unit)) for value in values]
+        cells = [*map(printable, _format_cells(frame, place, format_value, style))]
         width = max(map(cell_len, [*lines, *cells]))
-        columns.append(_Column(lines, cells, width, values.dtype.kind in "if"))
+        columns.append(_Column(lines, cells, width, frame.dtypes.iloc[place].kind in "if"))
     return columns
 
 
-def _count_fitting(columns: Sequence[_Column]) -> int:
-    """Return how many columns, from the left, fit the terminal."""
-    needed = accumulate(_GAP + column.width for column in columns)
-    return sum(width - _GAP <= console.width for width in needed)
+def _format_cells(
+    frame: "pd.DataFrame", place: int, format_value: Callable[[object, str], str], style: Style
+) -> list[str]:
+    """Return the values of a column as text, lower bounds with their mark."""
+    unit, bounds = _list_units(frame)[place], style.bounds.get(str(frame.columns[place]))
+    cells = [format_value(value, unit) for value in frame.iloc[:, place]]
+    if bounds is None:
+        return cells
+    return [
+        f"{_AT_LEAST}{cell}" if is_bound and cell != _MISSING else cell
+        for cell, is_bound in zip(cells, bounds.loc[frame.index], strict=True)
+    ]
+
+
+def _choose_fitting(
+    columns: Sequence[_Column], names: Sequence[str], leads: Sequence[str]
+) -> list[int]:
+    """Return the places of columns that fit the terminal, one at least, ``leads`` before others."""
+    ranks = {name: rank for rank, name in enumerate(leads)}
+    by_worth = sorted(range(len(columns)), key=lambda place: ranks.get(names[place], len(ranks)))
+    needed = accumulate(_GAP + columns[place].width for place in by_worth)
+    fitting = sum(width - _GAP <= console.width for width in needed)
+    return sorted(by_worth[: max(fitting, 1)])
 
 
 def _print_columns(columns: Sequence[_Column]) -> None:

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Collection, Iterable
 
-_NEAR = 0.5  # of difflib's ratios
+_NEAR, _MEANT = 0.5, 0.7  # of difflib's ratios: names that may be alike, and one that is a typo
 _LONGEST = 40  # characters that are compared
 _LARGE = 1e6  # from here on hundredths suffice
 _UNITS = (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3))
@@ -37,20 +37,33 @@ def match(text: str, names: Iterable[str]) -> str | None:
     return Spellings(names).match(text)
 
 
-def find_nearest(text: str, names: Collection[str], most: int = 3) -> list[str]:
-    """Return at most ``most`` names that are most like ``text``, in any case."""
+def find_nearest(
+    text: str, names: Collection[str], most: int = 3, *, near: float = _NEAR
+) -> list[str]:
+    """Return at most ``most`` names that are most like ``text``, in any case.
+
+    ``near`` is the least ratio of `difflib`.
+    """
     folded = text.casefold()[:_LONGEST]
     by_fold = {name.casefold(): name for name in names}
     begun = sorted((fold for fold in by_fold if folded and fold.startswith(folded)), key=len)
     swapped = sorted(fold for fold in by_fold if folded and sorted(fold) == sorted(folded))
-    close = difflib.get_close_matches(folded, by_fold, n=most, cutoff=_NEAR)
+    close = difflib.get_close_matches(folded, by_fold, n=most, cutoff=near)
     return [by_fold[fold] for fold in dict.fromkeys([*begun[:most], *swapped, *close])][:most]
 
 
+def find_meant(text: str, names: Collection[str]) -> str | None:
+    """Return the name of which ``text`` is a typo, the beginning or a longer form, else None."""
+    folded = text.casefold()
+    begins = [name for name in names if name and folded.startswith(name.casefold())]
+    longest = [name for name in sorted(begins, key=len) if len(text) <= 2 * len(name)][-1:]
+    return next(iter(find_nearest(text, names, 1, near=_MEANT) or longest), None)
+
+
 def suggest(text: str, names: Collection[str]) -> str:
-    """Return the end of an error message: the nearest name and all valid names."""
-    found = find_nearest(text, names, 1)
-    guess = f", did you mean {str(found[0])!r}?" if found else ";"  # it may be an enum's
+    """Return the end of an error message: the name that is meant, and all valid names."""
+    found = find_meant(text, names)
+    guess = f", did you mean {str(found)!r}?" if found else ";"  # it may be an enum's
     return f"{guess} valid are: {', '.join(names) or '(none)'}"
 
 

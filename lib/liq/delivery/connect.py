@@ -20,8 +20,7 @@ from liq import config
 from liq.common import files, http
 from liq.common.text import describe_error
 from liq.common.waiting import show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import ConnectError
 from liq.records import coins, rules
 from liq.records.streams import LIQUIDATIONS, Stream
@@ -97,7 +96,7 @@ def ensure(
         ConnectError: The sink has another topic or table, Connect is unreachable or refuses the
             configuration, or the sink does not run after ``timeout`` seconds.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     with (
         http.within(timeout + _LAST_LOOK_S),
         show_wait(f"starting the sink {stream.connector(settings)}", settings.progress_after),
@@ -146,7 +145,7 @@ def build_configuration(
     The password in it is a reference that the worker resolves. Raises `ConnectError` when the file
     cannot be used, when Connect is unreachable, or when it has no sink for QuestDB.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     described, columns = _described(), stream.columns()
     address = f"{settings.questdb_host}:{settings.questdb_http_port}"
     client = re.sub(r"\baddr=[^;]*", f"addr={address}", described["client.conf.string"])
@@ -175,7 +174,7 @@ def read_status(settings: Settings | None = None, stream: Stream = LIQUIDATIONS)
 
     Raises `ConnectError` when Connect is unreachable, or does not answer within 10 seconds.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     path = f"{_path(settings, stream)}/status"
     with http.within(_STATE_S):
         found = _request(settings, "GET", path, missing_ok=True)
@@ -255,14 +254,14 @@ def restart(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> 
 
     Raises `ConnectError` when Connect is unreachable or the sink is not registered.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     parts = {"includeTasks": "true", "onlyFailed": "true"}
     _request(settings, "POST", f"{_path(settings, stream)}/restart", params=parts)
 
 
 def remove(settings: Settings | None = None, stream: Stream = LIQUIDATIONS) -> None:
     """Unregister the sink, if it is registered. Raises `ConnectError` if Connect is unreachable."""
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     _request(settings, "DELETE", _path(settings, stream), missing_ok=True)
 
 

@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery.messaging import Publisher, StoredMessage, read
 from liq.errors import DeadLetterError, LiqError, RejectedMessage
 from liq.ingest.instruments import limit_records, load
@@ -81,7 +80,7 @@ def list_letters(
     ``reason`` is a part of the letters' reason, in any case. ``newest`` limits how many messages
     are read, from the topic's end, since the topic keeps them for ever. Raises `KafkaError`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     records = list(read(settings.dlq_topic, settings, newest))
     done = {one for record in records if _NOTE in record.headers for one in _listed(record)}
     found = (_letter(record, done) for record in records if _NOTE not in record.headers)
@@ -129,7 +128,7 @@ async def redrive(
     ``dry_run`` publishes nothing and only reports the outcome. ``show`` is called after each
     letter. Raises `KafkaError`; letters not listed as redriven by then are redriven the next time.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     work = _Redrive(settings, Redriven(len(chosen)), show)
     if dry_run:
         await work.messages(chosen)

@@ -15,8 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from liq.common import waiting
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery import connect
 from liq.delivery.intake import Intake
 from liq.delivery.messaging import OutageLog, Publisher, PublisherStats
@@ -314,7 +313,7 @@ class Producer:
 
     async def _look_for_sinks(self) -> None:
         """Note a warning if no sink reads the topic."""
-        settings = self._settings or current_settings()
+        settings = choose_settings(self._settings)
         streams = [LIQUIDATIONS, FEED_HEALTH] if self._venue.completeness else [PRICES]
         while True:
             self._unread = await asyncio.to_thread(connect.describe_unread, settings, streams)

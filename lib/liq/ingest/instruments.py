@@ -19,8 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from liq.common import files, http
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import FeedError, RejectedMessage
 from liq.ingest.venues.base import Instrument, Instruments, Listing, Venue
 from liq.records.model import Completeness, Liquidation, Record, Source
@@ -98,7 +97,7 @@ def load(venue: Venue, settings: Settings | None = None) -> ListedInstruments:
     them.
     """
     now = datetime.now(UTC)
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     if venue.listing is None:
         return ListedInstruments(venue.chosen(settings), Origin.NAMES, now)
     cached = _read(_locate(venue, settings))
@@ -127,7 +126,7 @@ def reload(
         _require_most(venue, known, instruments)
     except FeedError as error:
         return ListedInstruments(known.values(), known.origin, known.as_of, str(error))
-    _cache(venue, instruments, now, settings or current_settings())
+    _cache(venue, instruments, now, choose_settings(settings))
     return ListedInstruments(instruments, Origin.REST, now)
 
 

@@ -18,8 +18,7 @@ import pandas as pd
 
 from liq.common import forks
 from liq.common.heartbeat import silence_s
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery import connect, messaging
 from liq.delivery.connect import ConnectorStatus
 from liq.errors import (
@@ -144,7 +143,7 @@ def find_problems(settings: Settings | None = None) -> list[Problem]:
 
     Takes two seconds at most, whatever hangs. Raises nothing that a service's fault causes.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     probes: dict[Part, Callable[[], list[Problem]]] = {
         Part.QUESTDB: lambda: _probe_questdb(settings),
         Part.KAFKA: lambda: _probe_kafka(settings),

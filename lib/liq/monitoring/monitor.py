@@ -10,8 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from liq.common import http
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery import connect, deadletters
 from liq.delivery.connect import ConnectorStatus
 from liq.delivery.deadletters import Letter
@@ -70,7 +69,7 @@ class Pipeline:
 
 def check(settings: Settings | None = None) -> Pipeline:
     """Ask Kafka, Kafka Connect and QuestDB. Raises nothing: problems are part of the answer."""
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     groups = {stream.topic(settings): f"connect-{stream.connector(settings)}" for stream in STREAMS}
     partitions, unread = _ask(lambda: read_offsets(groups, settings))
     letters, _unread = _ask(lambda: deadletters.list_letters(settings, newest=NEWEST))
@@ -112,7 +111,7 @@ def repair(settings: Settings | None = None) -> None:
 
     A failed repair does not stop the others. Raises `StackError` with all failures.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     suspended, unread = _ask(lambda: questdb.list_suspended_tables(settings))
     acts: list[Callable[[], object]] = [
         *(partial(questdb.resume, table, settings) for table in suspended or ()),

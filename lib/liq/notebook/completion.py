@@ -13,7 +13,7 @@ from liq.analysis.alerts.rules import load_rules
 from liq.config import settings as current_settings
 from liq.errors import LiqError
 from liq.query import names, queries
-from liq.query.parameters import Parameter
+from liq.query.parameters import Parameter, list_days
 
 _PATIENCE_S = 1.0
 _MOST = 500  # of a completion
@@ -76,6 +76,8 @@ def list_values(param: Parameter) -> list[str]:
         return [str(choice) for choice in param.choices]
     if param.type == "duration":
         return [*_SPANS]
+    if param.type == "timestamp":
+        return list_days()
     return names.list_names(param.names, current_settings(), _PATIENCE_S) if param.names else []
 
 

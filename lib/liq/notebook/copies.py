@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from liq.common import files
 from liq.common.text import suggest
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import NotebookError
 
 _RECORD = ".shipped.json"  # the hash of the shipped file that each copy was made from
@@ -65,7 +64,7 @@ def update(settings: Settings | None = None) -> Path:
     Raises:
         NotebookError: The folder cannot be written.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     shipped, mine = files.find_asset("notebooks"), settings.home / "notebooks"
     known, made = _read_record(mine), {}
     try:
@@ -88,7 +87,7 @@ def update(settings: Settings | None = None) -> Path:
 
 def list_copies(settings: Settings | None = None) -> list[Copy]:
     """Return the user's copy of each shipped notebook."""
-    folder = (settings or current_settings()).home / "notebooks"
+    folder = choose_settings(settings).home / "notebooks"
     known = _read_record(folder)
     return [
         Copy(file.stem, folder / file.name, _compare(file, folder / file.name, known))
@@ -109,7 +108,7 @@ def restore(name: str, settings: Settings | None = None) -> Path | None:
     Raises:
         NotebookError: There is no such notebook, or the folder cannot be written.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     path = settings.home / "notebooks" / find_shipped(name).name
     found = next(each for each in list_copies(settings) if each.path == path)
     kept = None

@@ -19,8 +19,7 @@ from papermill.exceptions import PapermillException, PapermillExecutionError
 
 from liq.common import kernels
 from liq.common.text import suggest
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import NotebookError
 from liq.notebook import copies
 
@@ -61,7 +60,7 @@ def run(
     check_names(path, given)
     if out and out.resolve() == path.resolve():
         raise NotebookError(f"{out} is the notebook itself; write its outputs to another file")
-    variables = (settings or current_settings()).environ() | kernels.build_environment()
+    variables = choose_settings(settings).environ() | kernels.build_environment()
     with _set_environment(variables), kernels.private_folder() as folder:
         config = kernels.create_config()
         config.KernelManager.connection_file = str(folder / f"kernel-{uuid.uuid4()}.json")

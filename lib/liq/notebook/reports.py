@@ -23,8 +23,7 @@ from liq.analysis import charts, links
 from liq.analysis.links import Place
 from liq.common.html import join, render_code, render_row, render_table
 from liq.common.text import format_number
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.notebook import notebooks
 from liq.query import coverage, exports, queries, questdb
 from liq.query.coverage import Window
@@ -90,7 +89,7 @@ class Report:
     def __init__(
         self, window: str = "1d", until: str | None = None, settings: Settings | None = None
     ) -> None:
-        self._settings = settings or current_settings()
+        self._settings = choose_settings(settings)
         end = _UNTIL.value("until", until) or datetime.now(UTC)
         self._given: dict[str, Any] = {"window": window, "until": end}
         self._gaps: pd.DataFrame | None = None

@@ -6,8 +6,7 @@ from datetime import timedelta
 import msgspec
 import pandas as pd
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import QuestDBError
 from liq.ingest.simulator.exchanges import DEFAULT, create_exchange
 from liq.ingest.simulator.hawkes import HawkesProcess
@@ -27,7 +26,7 @@ def load_first_picture(window: str = "1h", settings: Settings | None = None) -> 
         window: How far back.
         settings: Settings of the stack; the current ones by default.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     key = "liquidations_by_bucket"
     try:
         with queries.show_query(key, settings):

@@ -9,15 +9,15 @@ import json
 import keyword
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import LiqError, QueryError, QuestDBError
 from liq.query import queries, questdb
 from liq.query.catalogue import Column, Query, describe_values
 from liq.query.coverage import (
+    LACKS_UNKNOWN,
     UNKNOWN,
     can_be_read,
     describe_left_out,
@@ -37,7 +37,7 @@ _TYPES: dict[Kind, Any] = {
     "duration": str | float | timedelta,
     "int": int,
     "float": float,
-    "timestamp": str | datetime,
+    "timestamp": str | date | datetime,
     "list": Sequence[str],  # a text with commas too
 }
 
@@ -45,7 +45,7 @@ _TYPE_NAMES: dict[Kind, str] = {
     "duration": "str | float | datetime.timedelta",
     "int": "int",
     "float": "float",
-    "timestamp": "str | datetime.datetime",
+    "timestamp": "str | datetime.date | datetime.datetime",
     "list": "collections.abc.Sequence[str]",
 }
 
@@ -98,9 +98,9 @@ class Hit:
                 " liq.queries() lists them"
             )
         _refuse_unnamed(queries.find(key, settings), unnamed)
-        frame, warnings = fetch_noted(key, settings, params)
-        queries.warn(warnings)
-        return frame
+        noted = fetch_noted(key, settings, params)
+        queries.warn(noted.warnings)
+        return noted.frame
 
     def __getattr__(self, name: str) -> "Callable[..., pd.DataFrame]":
         # tools ask for names of their own, like __wrapped__ and _repr_html_
@@ -168,9 +168,9 @@ def build_function(query: Query) -> "Callable[..., pd.DataFrame]":
 def _build(query: Query) -> "Callable[..., pd.DataFrame]":
     def run(*unnamed: Any, settings: Settings | None = None, **params: Any) -> "pd.DataFrame":
         _refuse_unnamed(query, unnamed)
-        frame, warnings = fetch_noted(query.key, settings, params)
-        queries.warn(warnings)
-        return frame
+        noted = fetch_noted(query.key, settings, params)
+        queries.warn(noted.warnings)
+        return noted.frame
 
     run.__name__ = query.key
     run.__qualname__ = f"hit.{query.key}"
@@ -306,32 +306,44 @@ def _list_entries(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield from textwrap.wrap(entry, _WIDTH, initial_indent=first, subsequent_indent=further)
 
 
-def fetch_noted(
-    key: str, settings: Settings | None, params: Mapping[str, Any]
-) -> "tuple[pd.DataFrame, list[str]]":
-    """Return the rows of `liq.hit`, with all notes in their attrs, and the notes to warn of.
+class Noted(NamedTuple):
+    """The rows of `liq.hit`, with all notes in their attrs, and the notes to warn of.
+
+    ``has_gaps`` says whether feeds were disconnected in the window.
+    """
+
+    frame: "pd.DataFrame"
+    warnings: list[str]
+    has_gaps: bool = False
+
+
+def fetch_noted(key: str, settings: Settings | None, params: Mapping[str, Any]) -> Noted:
+    """Return the rows of `liq.hit`, and what is to be said about them.
 
     Raises as `liq.hit` does.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = queries.find(key, settings)
     values = queries.resolve(query, params)
     with queries.show_query(key, settings):
         frame, _, _, warnings = queries.execute(query, values, settings)
-        notes = [*warnings, *_list_lacks(query, frame, values, settings)]
-    if notes:
+        lacks, has_gaps = _list_lacks(query, frame, values, settings)
+    if notes := [*warnings, *lacks]:
         frame.attrs["notes"] = notes
-    return frame, warnings
+    return Noted(frame, warnings, has_gaps)
 
 
 def _list_lacks(
     query: Query, frame: "pd.DataFrame", values: Mapping[str, Any], settings: Settings
-) -> list[str]:
-    """Return what a result about liquidations lacks in its window, in words."""
+) -> tuple[list[str], bool]:
+    """Return what a result about liquidations lacks in its window, in words.
+
+    The second value says whether feeds were disconnected.
+    """
     window = find_window(query, frame, values)
     past = window and window.cut()
     if past is None:
-        return []
+        return [], False
 
     def fetch(key: str) -> "pd.DataFrame":
         found = queries.find(key, settings)  # a faulty one of the user's own is an error
@@ -341,8 +353,9 @@ def _list_lacks(
         with questdb.within(_BESIDE_S):
             feeds, odd = fetch(_FEEDS), fetch(_LEFT_OUT)
     except (QuestDBError, QueryError) as error:
-        return [f"not known whether feeds were disconnected or rows left out: {error}"]
-    return [line for line in (_describe_feeds(feeds), _count(odd)) if line]
+        return [f"{LACKS_UNKNOWN}: {error}"], False
+    has_gaps = can_be_read(_FEEDS, feeds) and (feeds["missing_s"] > 0).any()
+    return [line for line in (_describe_feeds(feeds), _count(odd)) if line], bool(has_gaps)
 
 
 def _count(odd: "pd.DataFrame") -> str:

@@ -41,7 +41,7 @@ the earlier entry that it replaces, and neither do the names in a file that is n
 
 import keyword
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -126,13 +126,17 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One named query as ``queries.json`` spells it; ``sql`` may be a list of lines."""
+    """One named query as ``queries.json`` spells it; ``sql`` may be a list of lines.
+
+    ``leads`` are the columns that a narrow terminal shows rather than others, the first ones first.
+    """
 
     sql: _Sql
     description: _Text
     common: list[_Name] = []
     params: dict[_Name, Parameter] = {}
     columns: dict[str, Column] = {}
+    leads: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ class Query:
     params: Mapping[str, Parameter]
     columns: Mapping[str, Column]
     place: str = ""  # file:line:column
+    leads: Sequence[str] = ()
 
     @property
     def file(self) -> str:
@@ -445,7 +450,7 @@ def _build_query(
     shared = {name: _find_shared(name, common) for name in entry.common}
     params = _add_since({**shared, **entry.params})
     sql = _expand_parts(entry.sql, parts)
-    return Query(key, sql, entry.description, params, entry.columns, place)
+    return Query(key, sql, entry.description, params, entry.columns, place, entry.leads)
 
 
 def _add_since(params: Mapping[str, Parameter]) -> dict[str, Parameter]:
@@ -474,6 +479,10 @@ def _find_faults(query: Query) -> Iterator[tuple[_Path, str]]:
     """Yield where in an entry a fault is, and the reason."""
     yield from (((), fault) for fault in _find_name_faults(query))
     yield from ((("sql",), fault) for fault in _find_sql_faults(query))
+    for name in query.leads:
+        if name not in query.columns:
+            reason = f"leads: there is no column {name!r}{suggest(name, [*query.columns])}"
+            yield ("leads",), reason
     for name, param in query.params.items():
         try:
             param.check(name)

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from liq.common.text import suggest
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import QueryError, QuestDBError
 from liq.query import queries, questdb
 from liq.query.catalogue import Query
@@ -39,7 +38,7 @@ def check_catalogue(
         QuestDBAwayError: QuestDB is unreachable.
         QuestDBTimeoutError: QuestDB does not answer.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     found, faults, _ = queries.load_catalogue(settings)
     explained = {}
     for done, (key, query) in enumerate(found.items(), 1):

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError
-from liq.query import queries
+from liq.query import names, queries
 from liq.query.catalogue import END, IDENTIFIER, SINCE, WINDOW, Query
-from liq.records.model import LIVE_SOURCES, find_kind
+from liq.records.model import LIVE_SOURCES, Completeness, find_kind
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNKNOWN = "coverage is unknown: no feed reported in this window"
+LACKS_UNKNOWN = "not known whether feeds were disconnected or rows left out"
 PARTLY = "disconnected for a part of the window"
 _LEAST = 0.001
 _MANY = 3  # feeds, of which all are not named
@@ -30,6 +31,11 @@ _COLUMNS: Mapping[str, Set[str]] = {
     "left_out": {"rows"},
     "sources": {"exchange", "source", "completeness", "prints"},
 }
+# of results: what is too small while liquidations are missing; nets, means and shares may be either
+_SUMS = {
+    "long_usd", "short_usd", "total_usd", "largest_usd", "peak_1s_usd",
+    "prints", "long_count", "short_count",
+}  # fmt: skip
 _OF_PRINTS = {"notional", "partial", "prints"}  # columns of results about liquidations
 # placeholders of liquidations and of their stored sums
 _TABLES = {"bars", *(stream.placeholder for stream in (LIQUIDATIONS, CASCADES, SUMS))}
@@ -37,6 +43,7 @@ _TABLES = {"bars", *(stream.placeholder for stream in (LIQUIDATIONS, CASCADES, S
 # hours without a print in the window are unknown, and count as covered no more than a gap does.
 # Prints before or after the window say nothing of the feed in it.
 _ABOUT_FEEDS = {"covered"}
+_EXCHANGE = "exchange"
 _ENDS = {WINDOW, SINCE, "until"}
 
 
@@ -60,12 +67,26 @@ def find_window(
     `liq.hit`, the API and the assistants decide by this function whether a result says what it
     lacks. ``frame`` are the rows of ``query`` for ``values``, parameters of `queries.resolve` or
     `queries.validate`. Of a function and a query of the user's, the columns say too whether they
-    are about liquidations.
+    are about liquidations. Nothing limits the rows of exchanges that do not exist: a note on the
+    wrong names is enough.
     """
     if not is_about_prints(query, frame) or not isinstance(values.get(WINDOW), timedelta):
         return None
+    if not can_have_rows(values, frame.attrs.get("notes", ())):
+        return None
     completed = values if END in values else queries.complete(values)
     return Window(completed[SINCE], completed[END])
+
+
+def can_have_rows(values: Mapping[str, Any], notes: Iterable[str]) -> bool:
+    """Return False if the result's ``notes`` miss every exchange that ``values`` are limited to.
+
+    It queries nothing, so that a file of a result can be read without QuestDB.
+    """
+    given = values.get(_EXCHANGE)
+    texts = {given} if isinstance(given, str) else {*(given or ())}
+    missed = [note for note in notes if note.startswith(names.begin_note(_EXCHANGE, _EXCHANGE))]
+    return not missed or len(missed) < len(texts)
 
 
 def is_about_prints(query: Query | None, frame: "pd.DataFrame") -> bool:
@@ -81,6 +102,25 @@ def reads_prints(query: Query) -> bool:
 def has_prints(frame: "pd.DataFrame") -> bool:
     """Whether the columns of ``frame`` are those of liquidations, or of sums of them."""
     return bool(_OF_PRINTS & {*frame.columns})
+
+
+def find_bounds(frame: "pd.DataFrame", *, has_gaps: bool) -> "pd.Series[bool]":
+    """Return for each row of ``frame`` whether its sums are lower bounds.
+
+    They are where a row counts prints of partial feeds, and everywhere if feeds were disconnected.
+    """
+    import pandas as pd  # noqa: PLC0415 - importing this module stays quick
+
+    if "partial" in frame:
+        return (frame["partial"] > 0) | has_gaps
+    if "completeness" in frame:
+        return (frame["completeness"] != Completeness.FULL) | has_gaps
+    return pd.Series(data=has_gaps, index=frame.index)
+
+
+def list_sums(frame: "pd.DataFrame") -> list[str]:
+    """Return the columns of ``frame`` that are sums, counts or maxima over liquidations."""
+    return [name for name in frame.columns if name in _SUMS] if has_prints(frame) else []
 
 
 def can_be_read(key: str, frame: "pd.DataFrame") -> bool:

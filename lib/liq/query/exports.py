@@ -5,6 +5,7 @@ A stamp has the query, parameters, window, coverage, and a hash of the rows.
 
 import contextlib
 import hashlib
+import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,7 @@ import msgspec
 
 from liq.common import files
 from liq.common.waiting import show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import ExportError, QueryError
 from liq.query import queries
 from liq.query.catalogue import END, SINCE, Column
@@ -26,6 +26,7 @@ from liq.query.coverage import (
     UNKNOWN,
     Window,
     can_be_read,
+    can_have_rows,
     describe_gaps,
     is_about_prints,
     share_filters,
@@ -69,7 +70,8 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     window in absolute time, None for a query without a window. ``known_until`` is the end of the
     window, or the time of the query if that is earlier: no row or gap after it could be known.
     ``coverage`` holds the gaps up to then, None if no feed was expected, because gaps are then
-    unknown. ``notes`` report names that no row has, and a limit that is reached.
+    unknown. ``notes`` report names that no row has, a limit that is reached, and a window in the
+    future.
     """
 
     query: str
@@ -141,7 +143,7 @@ def export_noted(
         raise ExportError(f"spreadsheet is for .csv files, and {path.name} is none")
     out = Format.SPREADSHEET if spreadsheet else Format(suffix[1:])
     require_folder(path)
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     with queries.show_query(key, settings):
         frame, stamp = fetch_stamped(key, settings=settings, **params)
     with show_wait(f"writing {path.name}", settings.progress_after):
@@ -190,13 +192,10 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
     suffix = path.suffix.lower()
     if suffix not in _DECODERS:
         raise ExportError(f"cannot read {path.name}: its name ends with none of {_SUFFIXES}")
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     try:
         with show_wait(f"reading {path.name}", settings.progress_after):
-            frame = _DECODERS[suffix](path.read_bytes(), key, settings)
-            if suffix == ".parquet":
-                _add_notes(frame, path, settings)
-            return frame
+            return _DECODERS[suffix](path.read_bytes(), key, settings)
     except UNREADABLE as error:
         if isinstance(error, OSError) and error.strerror:
             raise ExportError(f"cannot read {path}: {error.strerror}") from error
@@ -204,19 +203,25 @@ def read(path: str | Path, key: str = "", /, *, settings: Settings | None = None
         raise ExportError(f"cannot read {path}: {reason}; is it a file of liq?") from error
 
 
-def _add_notes(frame: "pd.DataFrame", path: Path, settings: Settings) -> None:
-    """Give the rows of a Parquet file the notes that their query had."""
-    with contextlib.suppress(ExportError):  # a file of the API has no stamp
-        if notes := list_stamped_notes(read_stamp(path), frame, settings):
+def _decode_parquet(data: bytes, _key: str, settings: Settings) -> "pd.DataFrame":
+    """Return the rows of a Parquet file, with the notes that their query had."""
+    frame = decode_parquet(data)
+    with contextlib.suppress(ValueError, KeyError):  # a file of the API has no stamp
+        if notes := list_stamped_notes(_parse_stamp(io.BytesIO(data)), frame, settings):
             frame.attrs["notes"] = notes
+    return frame
 
 
 def read_stamp(path: str | Path) -> Stamp:
     """Return the stamp that a Parquet file of `export` carries. Raises `ExportError`."""
     try:
-        return msgspec.json.decode(read_parquet_notes(Path(path))[_KEY], type=Stamp)
+        return _parse_stamp(Path(path))
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(f"{path} carries no stamp of liq: {error}") from error
+
+
+def _parse_stamp(source: Path | io.BytesIO) -> Stamp:
+    return msgspec.json.decode(read_parquet_notes(source)[_KEY], type=Stamp)
 
 
 def list_stamped_notes(
@@ -229,9 +234,13 @@ def list_stamped_notes(
         query = None
     if not (stamp.since and stamp.until and is_about_prints(query, frame)):
         return stamp.notes
+    if stamp.coverage is None:
+        # a note says already why no feed can have reported
+        is_noted = any(note.startswith(queries.FUTURE) for note in stamp.notes)
+        is_noted |= not can_have_rows(stamp.params, stamp.notes)
+        return stamp.notes if is_noted else [*stamp.notes, UNKNOWN]
     gaps = describe_stamped_gaps(stamp)
-    coverage = UNKNOWN if stamp.coverage is None else f"{PARTLY}: {gaps}" if gaps else ""
-    return [*stamp.notes, *([coverage] if coverage else [])]
+    return [*stamp.notes, *([f"{PARTLY}: {gaps}"] if gaps else [])]
 
 
 def _find_columns(
@@ -266,7 +275,7 @@ def _decode_csv(data: bytes, key: str, settings: Settings) -> "pd.DataFrame":
 
 _DECODERS: Mapping[str, "Callable[[bytes, str, Settings], pd.DataFrame]"] = {
     ".csv": _decode_csv,
-    ".parquet": lambda data, _key, _settings: decode_parquet(data),
+    ".parquet": _decode_parquet,
     ".arrow": lambda data, _key, _settings: decode_arrow(data),
 }
 _SUFFIXES = ", ".join(_DECODERS)
@@ -306,7 +315,7 @@ def fetch_stamped(
     ``gaps`` are the rows of the query ``coverage`` for the window, if the caller has them.
     Raises as `liq.hit`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = queries.find(key, settings)
     if "until" in query.params and params.get("until") is None:
         params["until"] = datetime.now(UTC)

@@ -143,11 +143,11 @@ def encode_parquet(frame: pd.DataFrame, notes: Mapping[str, str] | None = None) 
     return sink.getvalue()
 
 
-def read_parquet_notes(path: Path) -> dict[str, str]:
+def read_parquet_notes(source: Path | io.BytesIO) -> dict[str, str]:
     """Return the notes in a Parquet file. Raises `OSError` or `ValueError` if it is none."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    found = pq.read_schema(path).metadata or {}
+    found = pq.read_schema(source).metadata or {}
     return {name.decode(): text.decode() for name, text in found.items()}
 
 

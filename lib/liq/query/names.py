@@ -21,6 +21,7 @@ from liq.records.streams import STREAMS
 
 _BUILT_IN = {"exchange": VENUES.keys()}
 _MOST = 5  # notes
+_NO_ROW = "no row has the"
 _KEPT_S = 60.0  # a name of another case that is stored meanwhile is seen after so long
 
 
@@ -49,6 +50,11 @@ def match_stored(query: Query, values: Mapping[str, Any], settings: Settings) ->
             if len(unknown) > _MOST:
                 notes.append(f"{name}: {len(unknown) - _MOST} more that no row has")
     return Names(found, notes)
+
+
+def begin_note(name: str, column: str) -> str:
+    """Return the begin of each note on a value of the parameter ``name`` that no row has."""
+    return f"{name}: {_NO_ROW} {column} "
 
 
 def parse_names(text: str, column: str, settings: Settings) -> list[str]:
@@ -117,7 +123,7 @@ def _match(found: Spellings, text: str, column: str) -> str | None:
 def _describe_unknown(text: str, column: str, known: Set[str]) -> str:
     near = Spellings(known).find_alike(text) or find_nearest(text, known)
     hint = f"; nearest: {', '.join(map(shorten, near))}" if near else ""
-    return f"no row has the {column} {shorten(text)!r}{hint}"
+    return f"{_NO_ROW} {column} {shorten(text)!r}{hint}"
 
 
 class _Cached(NamedTuple):

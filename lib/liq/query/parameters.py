@@ -8,7 +8,7 @@ column    one of ``choices``, names of columns              ``str``, an enum: it
 duration  ``"15m"``, ``"7d"``, seconds or a ``timedelta``   ``timedelta``
 int       an integer, also as text                          ``int``
 float     a finite number, also as text                     ``float``
-timestamp ISO 8601 text or a datetime; without a zone, UTC  ``datetime`` in UTC
+timestamp ISO 8601, a datetime or a date; UTC without a zone ``datetime`` in UTC
 list      strings, or one string with commas                ``list[str]``; empty: no limit
 string    text                                              ``str``
 ========= ================================================= ===============================
@@ -17,7 +17,7 @@ string    text                                              ``str``
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -42,6 +42,8 @@ _WORDS: dict[Kind, str] = {
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwSHDW])")
 _SPANS = "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of seconds"
 _LONGEST_SHOWN = 200  # characters of a value in an error, which an assistant reads whole
+# two digits alone may be of another format of time
+_BLANK_ZONE = re.compile(r"(\d[Tt ]\d\d\S*) (\d\d:?\d\d)$")
 _MOMENTS = "give ISO 8601, like 2026-01-31T12:00 (UTC unless it names a zone)"
 
 
@@ -148,6 +150,12 @@ def create_since() -> Parameter:
     )
 
 
+def list_days() -> list[str]:
+    """Return timestamps to choose from: today, and days before it, in UTC."""
+    today = datetime.now(UTC).date()
+    return [str(today - timedelta(days=days)) for days in (0, 1, 7, 30)]
+
+
 def parse_duration(given: str | float | timedelta) -> timedelta:
     """Return a positive span of time from ``"15m"``, seconds or a ``timedelta``.
 
@@ -203,7 +211,7 @@ def _parse_int(given: Any) -> int:
             whole, _, fraction = given.strip().partition(".")
             given = given if fraction.strip("0") else whole  # as JSON has it, 5.0 is an integer too
         number = int(given)
-    except ValueError as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError("give a whole number, like 5") from error
     if not isinstance(given, str) and number != given:
         raise ValueError("it has a fraction")
@@ -213,7 +221,7 @@ def _parse_int(given: Any) -> int:
 def _parse_float(given: Any) -> float:
     try:
         number = float(_check_digits(given))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError("give a number, like 5 or 0.5") from error
     if not math.isfinite(number):
         raise ValueError("it is not finite")
@@ -231,13 +239,26 @@ def _check_digits(given: Any) -> Any:
 
 
 def _parse_timestamp(given: Any) -> datetime:
+    is_day = isinstance(given, date) and not isinstance(given, datetime)
+    moment = datetime.combine(given, time()) if is_day else given
+    if not isinstance(moment, str | datetime):
+        raise TypeError(f"{_MOMENTS}, or a datetime or a date")
     try:
-        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
-    except ValueError as error:
+        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except ValueError as error:  # also of NaT, which is a datetime
         raise ValueError(_MOMENTS) from error
-    if not isinstance(moment, datetime):
-        raise TypeError(f"{_MOMENTS}, or a datetime")
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def restore_plus(text: str) -> str:
+    """Return a timestamp of an address with the ``+`` of its zone, which arrives as a blank.
+
+    Example:
+        >>> from liq.query.parameters import restore_plus
+        >>> restore_plus("2026-01-31T12:00 01:00"), restore_plus("2026-01-31 12:00")
+        ('2026-01-31T12:00+01:00', '2026-01-31 12:00')
+    """
+    return _BLANK_ZONE.sub(r"\1+\2", text)
 
 
 def _parse_list(given: Any) -> list[str]:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from liq.common import files
 from liq.common.text import suggest
 from liq.common.waiting import poll_until, show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import (
     LiqWarning,
     QueryError,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNTIL = "until"
+FUTURE = "the window is in the future"
 _POLL_S = 0.2
 _NEWEST = "LIMIT -%(limit)s"  # the last rows of a series, whose first ones are left out
 _WORDS = re.compile(r"[()]|\w+")
@@ -80,7 +80,7 @@ def fetch(key: str, settings: Settings | None = None, /, **params: Any) -> "pd.D
 
     ``frame.attrs["notes"]`` report names that no row has; callers show them themselves.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = find(key, settings)
     return execute(query, resolve(query, params), settings).frame
 
@@ -105,7 +105,7 @@ def fetch_page(
 
     QuestDB sends only these rows. Pages of one result need a fixed ``until``.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = find(key, settings)
     return execute_page(query, resolve(query, params), rows, offset, settings)
 
@@ -152,7 +152,7 @@ def load_catalogue(settings: Settings | None = None) -> Catalogue:
 
     Raises `QueryError` if a file cannot be opened.
     """
-    own = (settings or current_settings()).queries
+    own = choose_settings(settings).queries
     try:
         paths = [files.find_asset("queries.json"), *_list_files(own)]
         states = tuple((path, (state := path.stat()).st_mtime_ns, state.st_size) for path in paths)
@@ -225,7 +225,7 @@ def wait_for_rows(
     """
     if seconds is None:
         return
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
 
     def has_rows() -> bool:
         return bool(fetch("totals", settings, **params)["prints"].sum())
@@ -297,6 +297,10 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
     if _NEWEST in query.sql and len(frame) == values["limit"]:
         notes = [*notes, f"limit={len(frame)} is reached: older rows may be left out"]
+    since = values.get(SINCE) or values.get("from_ts")  # of a cascade
+    if isinstance(since, datetime) and since > datetime.now(UTC):
+        # without the present time: equal answers have equal notes
+        notes = [*notes, f"{FUTURE}: it begins at {since:%Y-%m-%dT%H:%M:%SZ}"]
     frame.attrs = {"query": query.key, "units": query.units, **({"notes": notes} if notes else {})}
     return Run(frame, sql, values, notes)
 

@@ -36,8 +36,7 @@ from liq.common import addresses, forks, http
 from liq.common.compat import PSYCOPG
 from liq.common.text import describe_error
 from liq.common.waiting import poll_until
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import (
     QuestDBAwayError,
     QuestDBError,
@@ -113,7 +112,7 @@ def ensure_table(settings: Settings | None = None, stream: Stream = LIQUIDATIONS
     A table of an older version gets the columns and keys that it lacks. It takes a minute at most.
     Raises `QuestDBError`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     table = stream.table(settings)
     with within(_ADMIN_S):
         execute(render_ddl(table, stream), settings=settings)
@@ -163,7 +162,7 @@ def fill_assets(settings: Settings | None = None, stream: Stream = LIQUIDATIONS)
     if it reads messages of an earlier version. Rows of a suspended table wait for the next call.
     Raises `QuestDBError`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     table, names = stream.table(settings), stream.columns().keys() & coins.FIELDS.keys()
     if not names or read_wal_state(table, settings).suspended:
         return False
@@ -220,7 +219,7 @@ def fetch(
     `QuestDBLoginError` when it refuses the password, and as
     `QuestDBTimeoutError` when it has given up or does not answer.
     """
-    login, deadline = _Login.reader(settings or current_settings(), timeout), _Deadline.of(timeout)
+    login, deadline = _Login.reader(choose_settings(settings), timeout), _Deadline.of(timeout)
 
     def read() -> "pd.DataFrame":
         if idle := _pool.take(login):
@@ -270,7 +269,7 @@ def check_logins(settings: Settings | None = None) -> None:
 
     Raises `QuestDBLoginError` if QuestDB refuses one of them, `QuestDBError` if it is unreachable.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     deadline = _Deadline.of(_STATE_S)
     for login in (_Login.reader(settings, _STATE_S), _Login.admin(settings, _STATE_S)):
         _open(login, deadline).close()
@@ -281,7 +280,7 @@ def read_wal_state(table: str | None = None, settings: Settings | None = None) -
 
     Raises `QuestDBError` when there is no such table.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     table = table or LIQUIDATIONS.table(settings)
     sql = "SELECT * FROM wal_tables() WHERE name = %s"
     rows = fetch(sql, [table], settings, timeout=_STATE_S)
@@ -330,7 +329,7 @@ def list_skipped(settings: Settings | None = None) -> list[SkippedReports]:
 
     Raises `QuestDBError`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     since = f"ts > dateadd('h', -1, now()) AND {FEED_HEALTH.valid_condition}"
     sums = "exchange, sum(passed) AS passed, sum(too_old), count(lag)"
     all_ = f"SELECT {sums} FROM {FEED_HEALTH.table(settings)} WHERE {since} GROUP BY exchange"  # noqa: S608 - our own texts
@@ -355,7 +354,7 @@ def list_contracts(settings: Settings | None = None) -> list[LoadedContracts]:
 
     Raises `QuestDBError`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     names = "completeness", "contracts", "contracts_age", "contracts_fault", "source"
     columns = ", ".join(f"last({name}) AS {name}" for name in names)
     since = f"ts > dateadd('m', -1, now()) AND contracts != '' AND {FEED_HEALTH.valid_condition}"
@@ -386,7 +385,7 @@ def cancel_overdue(settings: Settings | None = None) -> list[str]:
 
     Raises `QuestDBError`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     limit = math.ceil(max(settings.query_timeout, _ADMIN_S) + _OVERDUE_S)
     activity = "query_id, query, datediff('s', query_start, now()) age FROM query_activity()"
     with http.within(_STATE_S):
@@ -714,7 +713,7 @@ def _render_address(login: _Login, address: str) -> str:
 def _run_as_admin(
     sql: str, params: Params, settings: Settings | None, seconds: float = _ADMIN_S
 ) -> list[tuple[Any, ...]]:
-    login, deadline = _Login.admin(settings or current_settings(), seconds), _Deadline.of(seconds)
+    login, deadline = _Login.admin(choose_settings(settings), seconds), _Deadline.of(seconds)
     login_s = max(_LOGIN_S, seconds * _LOGIN_SHARE)
 
     def run() -> list[tuple[Any, ...]]:

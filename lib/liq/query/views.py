@@ -31,8 +31,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.query import questdb
 from liq.query.catalogue import BARS, FILTERS, LAST_REPORTS, LOOK_BACK, REPORTS, Query
@@ -121,7 +120,7 @@ def ensure(settings: Settings | None = None, *, changed: Collection[Stream] = ()
     whose rows were updated: QuestDB declares them invalid a moment later. Views have the retention
     of their tables. A view takes a minute at most. Raises `QuestDBError`.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     for view in VIEWS:
         with questdb.within(_VIEW_S):
             _ensure(view, changed, settings)

@@ -10,8 +10,7 @@ from typing import TypeVar
 
 from liq.common.files import write_whole
 from liq.common.text import describe_error, suggest
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import StackError
 from liq.records.streams import STREAMS, Stream
 from liq.stack import health, jars, java, process
@@ -32,7 +31,7 @@ def up(settings: Settings | None = None, *, progress: OnEvent = ignore_event) ->
     Safe to call again, and by several processes at once. A server whose settings changed is
     restarted. Raises `StackError`, or the error of the server that refused a topic, table or sink.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     jars.ensure(settings, progress)
     services = define_servers(settings)
     launch(services, settings, progress)
@@ -48,7 +47,7 @@ def provision(settings: Settings | None = None, *, repoint: bool = False) -> Non
     Safe to repeat. ``repoint`` lets it change the topic or the table of a sink that is there.
     Raises the error of the server that is unreachable or refuses.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     _create_topics(settings)
     _create_tables(settings)
     _register_sinks(settings, repoint=repoint)
@@ -59,7 +58,7 @@ def down(settings: Settings | None = None, *, progress: OnEvent = ignore_event) 
 
     Services that depend on others end first. Each may finish its work: Kafka closes its logs.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     local = {service.name: service for service in define_servers(settings)}
     supervisors = [app for app in define_apps(settings) if app.supervisor]
     others = [app for app in define_apps(settings) if not app.supervisor]
@@ -72,7 +71,7 @@ def down(settings: Settings | None = None, *, progress: OnEvent = ignore_event) 
 
 def start(name: str, settings: Settings | None = None, *, progress: OnEvent = ignore_event) -> None:
     """Start one server and wait until it is healthy. Raises `StackError`."""
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     jars.ensure(settings, progress)
     service = _server(settings, name)
     launch([service], settings, progress)
@@ -81,7 +80,7 @@ def start(name: str, settings: Settings | None = None, *, progress: OnEvent = ig
 
 def stop(name: str, settings: Settings | None = None, *, progress: OnEvent = ignore_event) -> None:
     """End one server. Raises `StackError` when there is none of that name."""
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     end([_server(settings, name)], settings, progress)
 
 
@@ -90,7 +89,7 @@ def reset(settings: Settings | None = None, *, progress: OnEvent = ignore_event)
 
     Logs, recordings and secrets stay.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     down(settings, progress=progress)
     with _locked(settings):
         for name in _DATA:

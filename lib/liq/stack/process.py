@@ -24,8 +24,7 @@ from liq.common import files
 from liq.common.files import write_whole
 from liq.common.text import suggest
 from liq.common.waiting import poll_until
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import StackError
 from liq.stack import identity
 
@@ -299,7 +298,7 @@ def _holder(file: Path) -> str:
 
 def list_logs(settings: Settings | None = None) -> list[str]:
     """Return the names of the services that have a log."""
-    folder = (settings or current_settings()).home / "logs"
+    folder = choose_settings(settings).home / "logs"
     return sorted(path.stem for path in folder.glob("*.log"))
 
 
@@ -310,7 +309,7 @@ def logs(
 
     Raises `StackError` when the service has no log.
     """
-    folder = (settings or current_settings()).home / "logs"
+    folder = choose_settings(settings).home / "logs"
     file = folder / f"{name}.log"
     if not file.exists():
         known = list_logs(settings)

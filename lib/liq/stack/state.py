@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from liq.common.waiting import show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import QuestDBError, QuestDBLoginError, StackError
 from liq.stack import identity, process
 from liq.stack.apps import SUPERVISOR, define_apps, restore_base_url
@@ -66,7 +65,7 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
 
     Services that run without a valid pid file are included.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     settings = restore_base_url(settings)
     local, others = define_servers(settings), define_apps(settings)
     # nothing is written, since another command may stop services and delete pid files now
@@ -78,7 +77,7 @@ def status(settings: Settings | None = None) -> list[ServiceStatus]:
 
 def list_running(settings: Settings | None = None) -> list[str]:
     """Return the names of the services that liq started and that run, by their pid files only."""
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     services = (*define_servers(settings), *define_apps(settings))
     return [service.name for service in services if _runs(service)]
 
@@ -154,7 +153,7 @@ def overview(settings: Settings | None = None) -> "pd.DataFrame":
     """
     import pandas as pd  # noqa: PLC0415 - `liq status` needs none
 
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     with show_wait("checking the services", settings.progress_after):
         found = status(settings)
     frame = pd.DataFrame(

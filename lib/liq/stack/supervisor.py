@@ -23,8 +23,7 @@ from typing import NamedTuple
 from liq.common import heartbeat
 from liq.common.files import write_whole
 from liq.common.waiting import pause_s
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import ConnectError, LiqError, QuestDBError, StackError
 from liq.records.streams import STREAMS
 from liq.stack import apps, control, process
@@ -87,7 +86,7 @@ class Supervisor:
     """Repairs one stack; ``report`` gets the events that `liq status` shows."""
 
     def __init__(self, settings: Settings | None = None, report: OnEvent = ignore_event) -> None:
-        self._settings = settings or current_settings()
+        self._settings = choose_settings(settings)
         self._report = report
         self._cases: dict[str, _Case] = {}
         # by part: why it cannot be checked, and when to retry
@@ -281,7 +280,7 @@ def revive_supervisor(settings: Settings | None = None) -> str:
 
     The line is empty if there is nothing to do. Raises `StackError` if it cannot be started.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     supervisor = apps.define_supervisor(settings)
     if not supervisor.pid_file.exists():
         return ""
@@ -321,7 +320,7 @@ def _is_as_started(supervisor: Service) -> bool:
 def recent_events(settings: Settings | None = None, count: int = 10) -> list[StackEvent]:
     """Return the last events that the supervisor logged, oldest first."""
     try:
-        with _events_file(settings or current_settings()).open() as lines:
+        with _events_file(choose_settings(settings)).open() as lines:
             return [one for line in deque(lines, maxlen=count) if (one := _parse_event(line))]
     except FileNotFoundError:
         return []

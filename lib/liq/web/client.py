@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,7 @@ import httpx
 from liq.common import http
 from liq.common.text import shorten
 from liq.common.waiting import pause_s, show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import (
     ApiAwayError,
     ApiBusyError,
@@ -27,6 +26,7 @@ from liq.errors import (
 )
 from liq.query import queries
 from liq.query.catalogue import RESERVED
+from liq.query.coverage import LACKS_UNKNOWN, UNKNOWN, describe_left_out
 from liq.query.formats import UNREADABLE, Format, decode_arrow
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _PAGE_ROWS = 100_000
 _BUSY = (429, 503)
 _PAGING = ("offset", "rows")
 _LONGEST = 10**18  # of a number that is sent in all its digits
-_VALUES = "give a text, a number, a span of time, a moment, or a list of texts"
+_VALUES = "give a text, a number, a span of time, a moment, a day, or a list of texts"
 _ERRORS: dict[int, type[ApiError]] = {
     400: ApiRequestError,
     401: ApiLoginError,
@@ -73,12 +73,12 @@ class ApiClient:
         retries: int = RETRIES,
         timeout: float | None = None,
     ) -> None:
-        if isinstance(settings, str):  # as clients of other services take
+        if settings is not None and not isinstance(settings, Settings):  # as others take a URL
             raise ConfigError(
                 "ApiClient takes settings in place of a URL: LIQ_HOST, LIQ_API_PORT and LIQ_TOKEN"
                 " name the API, as in ApiClient(Settings.load(host=..., api_port=..., token=...))"
             )
-        settings = settings or current_settings()
+        settings = choose_settings(settings)
         self._progress_after = settings.progress_after
         self._retries = retries
         self._seconds = timeout or settings.query_timeout + _GRACE_S
@@ -89,10 +89,11 @@ class ApiClient:
             trust_env=False,  # the API runs on this machine: no proxy
         )
 
-    def hit(self, key: str, /, **params: Any) -> "pd.DataFrame":
-        """Return all rows of an endpoint, with the dtypes and units of `liq.hit`.
+    def hit(self, key: str = "", /, *unnamed: Any, **params: Any) -> "pd.DataFrame":
+        """Return all rows of an endpoint, with the dtypes, units and notes of `liq.hit`.
 
-        Like `liq.hit` it warns of names that no row has.
+        Like `liq.hit` it warns of names that no row has. The notes on feeds and odd rows come from
+        `describe`, by a second request; `fetch` sends one only.
 
         Args:
             key: The endpoint, e.g. ``"totals"``.
@@ -104,17 +105,26 @@ class ApiClient:
             ApiTimeoutError: The API did not answer in time.
             ApiLoginError: The token is wrong.
             ApiRequestError: The endpoint or a parameter is unknown, a value is out of range, or
-                `liq.hit` takes no such value.
+                `liq.hit` takes no such value. Or a parameter is not given by its name.
             ApiError: The API reports another error.
         """
-        frame = self.fetch(key, **params)
-        queries.warn(frame.attrs.get("notes", ()))
+        frame = self.fetch(key, *unnamed, **params)
+        warnings = frame.attrs.get("notes", [])
+        lacks = self._list_lacks(key, params)
+        if notes := [*dict.fromkeys([*warnings, *lacks])]:
+            frame.attrs["notes"] = notes
+        queries.warn(warnings)
         return frame
 
-    def fetch(self, key: str, /, **params: Any) -> "pd.DataFrame":
-        """Return the rows as `hit` does, without warnings; notes are in ``attrs["notes"]``."""
+    def fetch(self, key: str = "", /, *unnamed: Any, **params: Any) -> "pd.DataFrame":
+        """Return the rows as `hit` does, without warnings.
+
+        ``attrs["notes"]`` report names that no row has, a limit that is reached, and a window in
+        the future, but neither feeds nor odd rows.
+        """
         import pandas as pd  # noqa: PLC0415 - keeps the import of this module fast
 
+        _check_call(key, unnamed)
         given = _encode_params(key, params) | {"format": Format.ARROW.value, "rows": _PAGE_ROWS}
         with show_wait(f"asking the API: {key}", self._progress_after):
             first, *more = map(_decode_rows, self._fetch_pages(_find_path(key), given))
@@ -124,11 +134,12 @@ class ApiClient:
         frame.attrs = first.attrs
         return frame
 
-    def describe(self, key: str, /, **params: Any) -> dict[str, Any]:
+    def describe(self, key: str = "", /, *unnamed: Any, **params: Any) -> dict[str, Any]:
         """Return the facts about the rows of `hit`: units, sources, coverage and so on.
 
         They are the ``meta`` of the API's JSON, see docs/http-api.md. Raises as `hit`.
         """
+        _check_call(key, unnamed)
         given = _encode_params(key, params) | {"rows": 1}
         with show_wait(f"asking the API: {key}", self._progress_after):
             answer = self._get(_find_path(key), given)
@@ -137,6 +148,20 @@ class ApiClient:
         except (ValueError, LookupError, TypeError) as error:
             raise ApiError(f"{_name(answer)} answered without facts; is it liq's?") from error
         return {name: fact for name, fact in meta.items() if name not in ("rows", "offset", "next")}
+
+    def _list_lacks(self, key: str, params: dict[str, Any]) -> list[str]:
+        """Return all notes but warnings: what cannot be known, disconnected feeds, odd rows.
+
+        The API's own notes are among them, so warnings may be too.
+        """
+        try:
+            facts = self.describe(key, **params)
+            feeds, odd = facts.get("coverage"), facts.get("left_out")
+            known = "" if feeds is None else feeds["summary"] if feeds["feeds"] else UNKNOWN
+            texts = [*facts.get("notes", ()), known, describe_left_out(odd or 0)]
+        except (ApiError, LookupError, TypeError, ValueError) as error:
+            return [f"{LACKS_UNKNOWN}: {error}"]
+        return [text for text in texts if text]
 
     def _fetch_pages(self, path: str, params: dict[str, Any]) -> Iterator[httpx.Response]:
         response = self._get(path, params)
@@ -182,6 +207,17 @@ class ApiClient:
         self._http.close()
 
 
+def _check_call(key: object, unnamed: Sequence[Any]) -> None:
+    """Raise `ApiRequestError` unless a query is named, and each parameter is given by its name."""
+    if not isinstance(key, str) or not key:
+        raise ApiRequestError('the client takes the name of a query first, e.g. hit("totals")')
+    if unnamed:
+        raise ApiRequestError(
+            f'parameters are given by name, e.g. hit("{key}", window="1h");'
+            " the API's /docs list them"
+        )
+
+
 def _encode_params(key: str, params: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that have a value, as texts; `liq.hit` takes the same values."""
     for name in sorted(params.keys() & set(RESERVED)):
@@ -195,7 +231,7 @@ def _encode_value(name: str, value: Any) -> str | list[str]:
         return str.__str__(value)  # of an Enum its value, not its name
     if isinstance(value, timedelta):
         return str(value.total_seconds())
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # a datetime too
         return value.isoformat()
     is_span = getattr(getattr(value, "dtype", None), "kind", "") == "m"  # numpy's is a number
     is_number = isinstance(value, (Real, Decimal)) and not is_span

@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from liq.common import addresses, compat, files, kernels, web
 from liq.common.extras import describe_installation
-from liq.config import Settings
+from liq.config import Settings, choose_settings
 from liq.config import settings as current_settings
 from liq.errors import ServeError
 from liq.notebook import copies
@@ -44,7 +44,7 @@ def run_dashboard(
     Raises:
         ServeError: The port is taken.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     check_port(settings.host, settings.dashboard_port, "LIQ_DASHBOARD_PORT")
     web.redact_logs([settings.token.get_secret_value()])
     # figures are sent as data, not as HTML with plotly.js in it: the page has plotly.js
@@ -80,7 +80,7 @@ def run_lab(
     Raises:
         ServeError: The port is taken.
     """
-    settings = (settings or current_settings()).with_lab_token()
+    settings = choose_settings(settings).with_lab_token()
     check_port(settings.host, settings.lab_port, "LIQ_LAB_PORT")
     web.redact_logs([settings.token.get_secret_value(), settings.lab_token.get_secret_value()])
     # our configuration disables Voila's extension, which takes seconds to import and serves more
@@ -126,7 +126,7 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
         ServeError: Streamlit is not installed or refuses a setting, the host is not loopback, or
             the port is taken.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     if not settings.is_on_loopback and not settings.is_behind_proxy:
         raise ServeError(f"Streamlit asks for no token: it is not served on {settings.host}")
     if not find_spec("streamlit"):
@@ -158,19 +158,19 @@ def run_streamlit(settings: Settings | None = None, *, browser: bool = True) -> 
 
 def build_dashboard_url(settings: Settings | None = None) -> str:
     """Return the dashboard's address with its token."""
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     return f"{settings.find_url('dashboard')}/?{_build_query(settings.token)}"
 
 
 def build_lab_url(settings: Settings | None = None) -> str:
     """Return JupyterLab's address with its token."""
-    settings = (settings or current_settings()).with_lab_token()
+    settings = choose_settings(settings).with_lab_token()
     return f"{settings.find_url('lab')}/lab?{_build_query(settings.lab_token)}"
 
 
 def build_streamlit_url(settings: Settings | None = None) -> str:
     """Return Streamlit's address, with the token where Streamlit asks for it."""
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     login = f"/?{_build_query(settings.token)}" if settings.is_behind_proxy else ""
     return settings.streamlit_url + login
 

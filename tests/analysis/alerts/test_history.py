@@ -224,7 +224,6 @@ def test_the_check_command_says_what_lacks(
     minutes = (timedelta(minutes=age) for age in (0.5, 10, 40))
     insert(settings, [printed(now - age, 100) for age in minutes])
     monkeypatch.setattr(config, "settings", lambda: settings)
-    monkeypatch.setattr("liq.analysis.alerts.evaluator.current_settings", lambda: settings)
     assert {one.name: (one.value, one.fault) for one in check(settings)} == {
         "unusual": (None, ""),
         "rare": (None, ""),

@@ -21,8 +21,7 @@ from liq.analysis.alerts.rules import (
 )
 from liq.common.text import suggest
 from liq.common.waiting import show_wait
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import RuleError
 from liq.query import queries
 from liq.query.parameters import Parameter, format_duration, parse_duration
@@ -167,7 +166,7 @@ def backtest(
         >>> history.unit, len(history.values)
         ('USD', 30)
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     name, rule = ("rule", rule) if isinstance(rule, Rule) else (rule, _find_rule(rule, settings))
     query = queries.find(rule.query, settings)
     if not (rule.window and "until" in query.params):

@@ -20,8 +20,7 @@ from liq.analysis.alerts.rules import Rule, find_rule_place, load_rules
 from liq.analysis.alerts.webhook import Webhook
 from liq.common import waiting
 from liq.common.text import suggest
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery.messaging import OutageLog, Publisher
 from liq.errors import ConfigError, LiqError
 from liq.query import questdb
@@ -137,7 +136,7 @@ def check(
 
     Raises `RuleError` if the file cannot be read, `QuestDBError` when QuestDB is unreachable.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     found, faults = load_rules(settings)
     last = _read_last(settings, max((one.cool_down_span for one in found.values()), default=_NONE))
     for name, moments in (fired or {}).items():
@@ -208,7 +207,7 @@ async def run(every: float = 5.0, settings: Settings | None = None) -> None:
     While Kafka is away, the journal keeps the alerts. Raises `KafkaError` if the broker refuses,
     `ConfigError` for an address in ``LIQ_NOTIFY_URLS`` that cannot be used.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     outboxes = [create() for _, _, create in _list_receivers(settings)]
     outages = OutageLog()
     with waiting.catch_signals() as ended:
@@ -269,7 +268,7 @@ def check_receivers(settings: Settings | None = None) -> Iterator[str]:
 
     Nothing is sent. Raises `RuleError` if the file of rules cannot be read.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     for receiver in _list_receivers(settings):
         try:
             receiver.create()
@@ -286,7 +285,7 @@ async def send_test(settings: Settings | None = None) -> list[Delivery]:
     The alert is neither published nor stored, so no dashboard shows it. A receiver that only a
     rule names has a fault. Raises `RuleError` if the file of rules cannot be read.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     unknown: dict[str, str] = {}  # read first: an error must not hide what came of the alert
     for rule in load_rules(settings).rules.values():
         unknown |= _list_unknown_receivers(rule, settings)

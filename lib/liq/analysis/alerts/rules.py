@@ -19,8 +19,7 @@ import msgspec
 
 from liq.common import files, places
 from liq.common.text import suggest
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import LiqError, RuleError
 from liq.query import queries
 from liq.query.catalogue import SCHEMA, Query, explain_mismatch
@@ -145,7 +144,7 @@ def load_rules(settings: Settings | None = None) -> Rules:
         >>> liq.alerts.load_rules().rules["long_burst"].window
         '1m'
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     document = read_file(find_file(settings))
     found, faults = {}, {}
     for name, text in document.members.items():

@@ -26,8 +26,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from liq.analysis.spark import detection
 from liq.analysis.spark.session import has_executors, start, translate_errors
 from liq.common import heartbeat, waiting
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery import messaging
 from liq.errors import KafkaAwayError, SparkAwayError, SparkError
 from liq.records.streams import CASCADES, LIQUIDATIONS, SUMS, Stream
@@ -91,7 +90,7 @@ class Job:
     ) -> None:
         self._gap, self._min_prints, self._bucket = gap, min_prints, bucket
         self._lateness, self._every, self._ui = lateness, every, ui
-        self._settings = settings or current_settings()
+        self._settings = choose_settings(settings)
         self._spark: SparkSession | None = None
         self._queries: list[StreamingQuery] = []
         self._late: Counter[str] = Counter()  # by query
@@ -351,7 +350,7 @@ def _compute(
     find: Callable[[DataFrame], DataFrame],
     settings: Settings | None,
 ) -> pd.DataFrame:
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     spark = start(settings)
     try:
         with translate_errors(settings):

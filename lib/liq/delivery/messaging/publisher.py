@@ -13,8 +13,7 @@ from typing import Self
 import msgspec
 
 from liq.common import waiting
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery.messaging.client import Connection, Message, require_own
 from liq.delivery.messaging.outbox import Outbox
 from liq.delivery.messaging.topics import ensure_topics
@@ -75,7 +74,7 @@ class Publisher:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings or current_settings()
+        self._settings = choose_settings(settings)
         self._owner = os.getpid()
         counted = (stream for stream in STREAMS if stream is not FEED_HEALTH)
         self._counted = {stream.topic(self._settings) for stream in counted}

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import TopicAlreadyExistsError
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery.messaging.client import (
     CLOSE_MS,
     TIMEOUT_MS,
@@ -36,7 +35,7 @@ def ensure_topics(settings: Settings | None = None) -> None:
     Returns once every partition has a leader. Raises `KafkaError` when the broker cannot be reached
     or refuses.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     # one broker holds one replica; -1 requests a cluster's own default
     topics: dict[str, dict[str, Any]] = {
         stream.topic(settings): {"num_partitions": settings.partitions, "replication_factor": -1}

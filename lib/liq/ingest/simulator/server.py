@@ -8,8 +8,7 @@ from typing import IO, Self
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import FeedError
 from liq.ingest.feed import SIMULATOR_SERVER
 from liq.ingest.simulator.exchange import ClientSession
@@ -33,7 +32,7 @@ class Simulator:
 
     def __init__(self, schedule: Schedule | None = None, settings: Settings | None = None) -> None:
         self._schedule = schedule or Schedule()
-        settings = settings or current_settings()
+        settings = choose_settings(settings)
         self._address = (settings.host, settings.simulator_port)
         self._venues: dict[str, SimulatedVenue] = {}
         self._walk = Walk(self._schedule.seed)

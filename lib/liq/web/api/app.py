@@ -18,8 +18,7 @@ from werkzeug.exceptions import (
 
 from liq.common import forks, web
 from liq.common.text import suggest
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import (
     LiqError,
     QueryError,
@@ -107,7 +106,7 @@ def create_app(settings: Settings | None = None, endpoints: Iterable[Endpoint] =
     Example:
         app = create_app(endpoints=[Endpoint("hello", "A greeting.", rows)])
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined] # of Flask's default provider
     _add_checks(app, settings)

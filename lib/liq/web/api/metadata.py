@@ -13,6 +13,7 @@ from liq.web.api.endpoint import Endpoint, Endpoints
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTES = "names that no row has, with similar names; a limit that is reached; a window in the future"
 Metadata = dict[str, Any]
 FACTS: dict[str, str] = {
     "query": "name of the query",
@@ -22,11 +23,12 @@ FACTS: dict[str, str] = {
     "sources": "where the prints of the window came from, with the query's filters: real, replayed"
     " or simulated, and how complete the feed is; null if the rows are about something else",
     "coverage": "feeds that were expected in the window up to now, and the time that each was"
-    " disconnected; null if the rows are about something else or the window is in the future",
+    " disconnected; null if the rows are about something else, no row has the exchange, or the"
+    " window is in the future",
     "left_out": "number of odd rows in the window, which no query counts",
     "lower_bound": "true if liquidations are missing: a feed is throttled or sampled, or was"
     " disconnected; null if that is unknown",
-    "notes": "names that no row has, with similar names",
+    "notes": NOTES,
     "rows": "number of rows in this answer",
     "offset": "number of rows before them",
     "next": "address of the next rows, null if there are none",

@@ -125,7 +125,7 @@ _HEADERS = {
     },
     "X-Notes": {
         "schema": _TEXT,
-        "description": "a JSON array of texts: names that no row has, with similar names",
+        "description": f"a JSON array of texts: {metadata.NOTES}",
     },
     "X-Truncated": {"schema": _TEXT, "description": "true if there are more rows"},
 }

@@ -14,6 +14,7 @@ from liq.errors import QueryError
 from liq.query import queries
 from liq.query.catalogue import RESERVED
 from liq.query.formats import MEDIA_TYPES, Format, encode
+from liq.query.parameters import restore_plus
 from liq.web.api import metadata
 from liq.web.api.endpoint import PAGING, Endpoint, Endpoints, ResultPage, hash_parts
 from liq.web.api.metadata import Metadata
@@ -107,5 +108,7 @@ def _parse_arguments(endpoint: Endpoint) -> dict[str, Any]:
         is_list = name in endpoint.params and endpoint.params[name].type == "list"
         if not is_list:
             _require_single(name, values)
+        if name in endpoint.params and endpoint.params[name].type == "timestamp":
+            values = [*map(restore_plus, values)]
         given[name] = values if len(values) > 1 else values[0]
     return given

@@ -9,8 +9,7 @@ from waitress.server import BaseWSGIServer
 
 from liq.common import web
 from liq.common.compat import slow_requests
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import ServeError
 from liq.web.api.app import RUNNING, WAITING, create_app, requires_token
 
@@ -40,7 +39,7 @@ def run(settings: Settings | None = None, app: Flask | None = None) -> None:
     Raises:
         ServeError: The port is taken.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     app = app or create_app(settings)
     web.redact_logs([settings.token.get_secret_value()])
     sockets: dict[int, Any] = {}
@@ -66,6 +65,6 @@ def run(settings: Settings | None = None, app: Flask | None = None) -> None:
 
 def build_url(settings: Settings | None = None) -> str:
     """Return the address of the API's docs, with the token if the API requires it."""
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     query = urlencode({"token": settings.token.get_secret_value()})
     return f"{settings.api_url}/docs" + (f"?{query}" if requires_token(settings) else "")

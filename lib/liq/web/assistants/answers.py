@@ -195,7 +195,7 @@ def _mark_sums(frame: "pd.DataFrame", *, incomplete: bool) -> "pd.DataFrame":
     """Return ``frame`` with a first column that has ≥ where the row's sums are lower bounds."""
     if "partial" not in frame or _SUMS in frame:
         return frame
-    is_bound = (frame["partial"] > 0) | incomplete
+    is_bound = coverage.find_bounds(frame, has_gaps=incomplete)
     marked = frame.copy()
     marked.insert(0, _SUMS, is_bound.map({True: "≥", False: "="}).astype(object))
     return marked

@@ -18,8 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from liq.common import web
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import LiqError, QueryError, QuestDBTimeoutError
 from liq.query import queries
 from liq.query.catalogue import Query
@@ -51,7 +50,7 @@ def create_server(settings: Settings | None = None) -> Server[Any]:
     Args:
         settings: Settings of the stack; the current ones by default.
     """
-    handlers = _Handlers(settings or current_settings())
+    handlers = _Handlers(choose_settings(settings))
     return Server(
         "liq",
         version=version("liq"),
@@ -158,7 +157,7 @@ def run_http(settings: Settings | None = None) -> None:
     Raises:
         ServeError: The port is taken.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     serve.check_port(settings.host, settings.mcp_port, "LIQ_MCP_PORT")
     web.redact_logs([settings.token.get_secret_value()])
     uvicorn.run(

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import LiqError, QueryError
 from liq.ingest import recording
 from liq.ingest.venues import VENUES
@@ -45,7 +44,7 @@ def inspect(key: str, settings: Settings | None = None) -> Inspection:
         QueryError: No row has this key.
         QuestDBError: QuestDB cannot be reached.
     """
-    settings = settings or current_settings()
+    settings = choose_settings(settings)
     ts, event_id, exchange, symbol = _key.decode(key)
     found = queries.fetch(
         "print",

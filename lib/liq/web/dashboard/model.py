@@ -25,8 +25,7 @@ from traitlets import (
 from liq.analysis.charts import THEMES, source_badge
 from liq.analysis.links import ZONES, Place
 from liq.analysis.pace import PaceReader
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.errors import LiqError, QueryError, QuestDBAwayError, QuestDBError, QuestDBTimeoutError
 from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Problem, Pulse
@@ -237,7 +236,7 @@ class DashboardModel(HasTraits):
     left_out = Int(help="rows that no query counts, since they break `liq.records.rules`")
 
     def __init__(self, settings: Settings | None = None, **controls: Any) -> None:
-        self.settings = settings or current_settings()
+        self.settings = choose_settings(settings)
         self._shown: tuple[Controls, Latest | None] | None = None
         self._slow_read: tuple[object, float] = (None, 0.0)  # the parameters, and when
         self._failure: Problem | None = None

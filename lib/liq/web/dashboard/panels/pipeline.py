@@ -7,8 +7,7 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from liq.common.html import join, render_row, render_table
-from liq.config import Settings
-from liq.config import settings as current_settings
+from liq.config import Settings, choose_settings
 from liq.delivery import deadletters
 from liq.delivery.deadletters import Letter
 from liq.delivery.messaging import Partition
@@ -40,7 +39,7 @@ class PipelinePanel(Panel):
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings or current_settings()
+        self._settings = choose_settings(settings)
         self._refreshing: asyncio.Task[None] | None = None
         self._progress = widgets.IntProgress(layout={"display": "none"}, description="Redriving")
         self._flows, self._letters, self._passed = Html(), Html(), Html()
