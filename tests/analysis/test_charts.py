@@ -373,10 +373,23 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     assert texts(nothing) == ["no feed has reported in this window"]
 
 
-def test_cumulative_net_is_a_stepped_line() -> None:
-    (line,) = charts.cumulative_net(NET).data
-    assert list(line.y) == [-1, -1, 3.5]
-    assert line.line.shape == "hv"
+@pytest.mark.parametrize("is_board", [True, False])
+def test_cumulative_net_has_the_sum_until_each_moment(is_board: bool) -> None:
+    """A bucket's sum is known at its end; of the bucket that runs, until now."""
+
+    def draw(net: pd.DataFrame, now: Any = None) -> Any:
+        board = charts.candles(MARKS, cells=CELLS, net=net, now=now)
+        return board.data[-1] if is_board else charts.cumulative_net(net, now=now).data[0]
+
+    shifted = NET.assign(cumulative_usd=NET["cumulative_usd"] + 10)  # a limit cut earlier buckets
+    line = draw(shifted)
+    assert list(line.y) == [10, 9, 9, 13.5]
+    assert [moment[11:19] for moment in line.x] == ["00:00:00", "00:01:00", "00:02:00", "00:03:00"]
+    assert line.line.shape is None
+    live = draw(NET, TIMES[2] + pd.Timedelta(seconds=20))
+    assert (live.x[-1], live.y[-1]) == ("2026-01-01T00:02:20.000", 3.5)
+    assert list(draw(NET.iloc[:1]).y) == [0, -1]
+    assert len(draw(NET.iloc[:0]).y) == 0
 
 
 def test_rankings_put_the_greatest_on_top() -> None:
@@ -439,8 +452,8 @@ def test_candles_share_their_axes_with_bubbles_and_sums() -> None:
     figure = charts.candles(MARKS, "dark", cells=CELLS, net=NET, now=now)
     candle, longs, shorts, long_sums, short_sums, net = figure.data
     assert (candle.open[1], candle.high[1], candle.low[1], candle.close[1]) == (101, 103, 100, 103)
-    # each is drawn over its own bucket, so that bucket, bubble and step stand above one another
-    assert {trace.xperiod for trace in (candle, longs, shorts, net)} == {60_000}
+    # each is drawn over its own bucket, so that candle and bubble are above one another
+    assert {trace.xperiod for trace in (candle, longs, shorts)} == {60_000}
     assert {trace.xaxis or "x" for trace in (candle, longs, shorts, net)} == {"x"}
     assert list(longs.marker.size) == [10, 1000]
     assert longs.marker.sizeref == shorts.marker.sizeref
@@ -449,7 +462,6 @@ def test_candles_share_their_axes_with_bubbles_and_sums() -> None:
     assert {trace.xaxis for trace in (long_sums, short_sums)} == {"x2"}
     assert sum(long_sums.x) == 1010
     assert sum(short_sums.x) == 100
-    assert list(net.y) == [-1, -1, 3.5]
     assert figure.layout.xaxis.showspikes
     assert figure.layout.hoversubplots == "axis"
     assert [shape.name for shape in figure.layout.shapes] == ["running bucket"]
@@ -484,7 +496,8 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert buckets["ts"] == [start, start + 60_000, start + 120_000]
     assert buckets["close"][1:] == list(figure.data[0].close)
     assert math.isnan(buckets["close"][0])
-    assert buckets["total"] == list(figure.data[5].y)
+    assert buckets["total"] == list(figure.data[5].y[1:])
+    assert panels["now"] == start + 140_000
     assert (sum(buckets["long"]), sum(buckets["short"])) == (1010, 100)
     assert panels["tables"]["long"]["usd"] == list(figure.data[1].marker.size)
     assert panels["tables"]["sums"]["long"] == list(figure.data[3].x)

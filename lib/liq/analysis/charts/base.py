@@ -346,6 +346,22 @@ def format_usd_unit(
     return f"USD, {caveat}" if completeness_note(frame) or has_gaps(gaps) else "USD"
 
 
+def sum_over_time(net: pd.DataFrame, now: Any = None) -> tuple[pd.Series, list[float]]:
+    """Return the moments at which the running sum of ``cumulative_net`` is known, and its values.
+
+    They are the start of the first bucket and the end of each. A bucket that runs at ``now`` ends
+    there.
+    """
+    starts, sums = net["ts"], net["cumulative_usd"].tolist()
+    if not sums:
+        return starts, sums
+    width = starts.diff().min()
+    ends = starts + (pd.Timedelta(0) if pd.isna(width) else width)
+    if find_running(starts, now) is not None:
+        ends.iloc[-1] = pd.Timestamp(now).tz_convert("UTC")
+    return pd.concat([starts.iloc[:1], ends]), [sums[0] - float(net["net_usd"].iloc[0]), *sums]
+
+
 def find_running(moments: pd.Series, now: Any) -> tuple[Any, Any] | None:
     """Return the start and end of the last bucket of ``moments`` if it still runs at ``now``."""
     width = moments.diff().min()

@@ -82,8 +82,11 @@ def cumulative_net(
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
     zone: tzinfo = UTC,
+    now: Any = None,
 ) -> Spec:
     """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`.
+
+    The line has the sum until each moment: of a bucket at its end, of one that runs at ``now``.
 
     Example:
         >>> frame = liq.hit("cumulative_net", bucket="1m", window="1h")
@@ -91,13 +94,14 @@ def cumulative_net(
         ['long minus short']
     """
     colours = THEMES[theme]
+    moments, sums = base.sum_over_time(frame, now)
     trace = {
         "type": "scatter",
         "mode": "lines",
         "name": "long minus short",
-        "x": base.format_moments(frame["ts"], zone),
-        "y": frame["cumulative_usd"].tolist(),
-        "line": {"color": colours.net, "width": 2, "shape": "hv"},
+        "x": base.format_moments(moments, zone),
+        "y": sums,
+        "line": {"color": colours.net, "width": 2},
         "fill": "tozeroy",
         "fillcolor": base.fade(colours.net),
         "hovertemplate": "%{y:$,.0f}<extra>long minus short</extra>",

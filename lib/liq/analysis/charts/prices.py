@@ -92,7 +92,7 @@ def candles(
         _create_candles(colours, shown, zone) | period,
         *(_create_bubbles(colours, cells, side, zone) | period for side in _SIDES),
         *(_create_sums(colours, sums, side) for side in _SIDES),
-        _create_net(colours, net, zone) | period,
+        _create_net(colours, net, zone, now),
     ]
     return {"data": traces, "layout": layout}
 
@@ -152,6 +152,7 @@ def create_panels(
             )
         ],
         "running": running and _list_milliseconds(pd.Series(running), zone),
+        "now": None if now is None else _list_milliseconds(pd.Series([now]), zone)[0],
         "tables": {
             "buckets": _list_columns(buckets, zone),
             **{side: _list_columns(_select_bubbles(cells, side), zone) for side in _SIDES},
@@ -316,18 +317,19 @@ def _create_sums(colours: Theme, sums: pd.DataFrame, side: str) -> Spec:
     }
 
 
-def _create_net(colours: Theme, net: pd.DataFrame, zone: tzinfo) -> Spec:
+def _create_net(colours: Theme, net: pd.DataFrame, zone: tzinfo, now: Any) -> Spec:
+    moments, sums = base.sum_over_time(net, now)
     return {
         "type": "scatter",
         "mode": "lines",
         "name": "long minus short",
-        "x": base.format_moments(net["ts"], zone),
-        "y": net["cumulative_usd"].tolist(),
+        "x": base.format_moments(moments, zone),
+        "y": sums,
         "yaxis": "y2",
-        "line": {"color": colours.net, "width": 2, "shape": "hvh"},  # a step is a bucket
+        "line": {"color": colours.net, "width": 2},
         "fill": "tozeroy",
         "fillcolor": base.fade(colours.net),
-        "customdata": net["net_usd"].tolist(),
-        "hovertemplate": "%{y:$,.0f}, in this bucket %{customdata:$,.0f}"
+        "customdata": [0.0, *net["net_usd"]][: len(sums)],
+        "hovertemplate": "%{y:$,.0f}, in the bucket until here %{customdata:$,.0f}"
         "<extra>long minus short</extra>",
     }

@@ -157,6 +157,11 @@ class Frames:
         return self.start, self.end
 
     @property
+    def now(self) -> datetime | None:
+        """The moment until which a live window goes; None for a window of the past."""
+        return None if self.controls.until else self.read
+
+    @property
     def covered_span(self) -> tuple[datetime, datetime]:
         """The part of the axis that is in the window and not in the future."""
         end = self.controls.until or self.read

@@ -575,10 +575,10 @@ class Board {
     ctx.restore();
   }
 
-  /** Draw the running sum, a step a bucket. */
+  /** Draw the running sum: of a bucket at its end, of the running bucket now. */
   drawNet(plot) {
     const { ctx, ratio, left, top, width, height, bottom } = this.open(plot);
-    const { buckets: { ts, total }, colours, titles } = this.spec;
+    const { buckets: { ts, net, total }, colours, titles, now } = this.spec;
     const x = (time) => plot.valToPos(time, "x", true);
     const y = (usd) => plot.valToPos(usd, "net", true);
     ctx.save();
@@ -596,11 +596,14 @@ class Board {
           isDrawn = false; // no row, and no line
           continue;
         }
-        const [begin, end, height] = [x(ts[at]), x(ts[at] + this.width), y(total[at])];
-        if (isDrawn) line.lineTo(begin, height);
-        else line.moveTo(begin, height);
-        line.lineTo(end, height);
-        area.rect(begin, Math.min(height, y(0)), end - begin, Math.abs(height - y(0)));
+        const [begin, end] = [x(ts[at]), x(Math.min(ts[at] + this.width, now ?? Infinity))];
+        const [before, after] = [y(total[at] - net[at]), y(total[at])];
+        if (!isDrawn) line.moveTo(begin, before);
+        line.lineTo(end, after);
+        area.moveTo(begin, y(0));
+        area.lineTo(begin, before);
+        area.lineTo(end, after);
+        area.lineTo(end, y(0));
         isDrawn = true;
       }
       ctx.fillStyle = ctx.strokeStyle = colours.net;
