@@ -274,7 +274,7 @@ def _create_bubbles(colours: Theme, cells: pd.DataFrame, side: str, zone: tzinfo
         "hovertemplate": "%{customdata[0]:$,.0f} from %{customdata[1]:,.6~g} to"
         f" %{{customdata[2]:,.6~g}}<extra>most {side}s</extra>",
         "marker": {
-            "color": base.fade(getattr(colours, side), 0.55),
+            "color": base.fade(getattr(colours, side), 0.35),  # candles are seen through it
             "line": {"width": 1, "color": getattr(colours, side)},
             "size": drawn["usd"].tolist(),
             "sizemode": "area",

@@ -60,7 +60,8 @@ const nameOf = (mark) => MARKS[mark].join(" ");
 const FONT = "Inter, system-ui, sans-serif";
 const LINE_PX = 14, LETTER_PX = 6.1; // of a text of 11 or 12 px
 const TICKS_PX = 52; // left of the panels, at least
-const BUBBLE_PX = 20; // radius of the largest
+const BUBBLE_SHARE = 0.04; // radius of the largest, of the panel's height
+const LEAST_BUBBLE_PX = 1;
 const BRUSH_PX = 5; // a shorter drag is a click
 const ONE_WAY_PX = 30; // a drag that leaves its direction by less is along one axis
 
@@ -476,8 +477,10 @@ class Board {
     ctx.beginPath();
     ctx.rect(left, top, width, height);
     ctx.clip();
-    if (!this.hidden.has("price")) this.drawCandles(plot);
-    for (const side of SIDES) if (!this.hidden.has(side)) this.drawBubbles(plot, side);
+    const bubbles = this.listBubbles(plot);
+    this.fillBubbles(plot, bubbles);
+    if (!this.hidden.has("price")) this.drawCandles(plot); // above the fills, which would hide them
+    this.outlineBubbles(plot, bubbles);
     ctx.restore();
     this.drawSums(plot);
     this.drawTitle(plot, this.spec.titles.price);
@@ -512,22 +515,47 @@ class Board {
     ctx.stroke(fallen);
   }
 
-  drawBubbles(plot, side) {
-    const { ctx, ratio } = this.open(plot);
-    const { ts, low, high, usd } = this.spec[side];
-    ctx.lineWidth = ratio;
-    ctx.strokeStyle = ctx.fillStyle = this.spec.colours[side];
-    for (let at = 0; at < ts.length; at++) {
-      const radius = Math.max(1, BUBBLE_PX * Math.sqrt(usd[at] / this.largest)) * ratio; // its area is the notional
+  /** Return the bubbles of the sides in view, the largest first: small ones stay in view. */
+  listBubbles(plot) {
+    const { ratio, height } = this.open(plot);
+    const most = BUBBLE_SHARE * height;
+    const shown = SIDES.filter((side) => !this.hidden.has(side));
+    const bubbles = shown.flatMap((side) => {
+      const { ts, low, high, usd } = this.spec[side];
+      return Array.from(ts, (start, at) => ({
+        side,
+        x: plot.valToPos(start + this.width / 2, "x", true),
+        y: plot.valToPos(Math.sqrt(low[at] * high[at]), "price", true),
+        radius: Math.max(LEAST_BUBBLE_PX * ratio, most * Math.sqrt(usd[at] / this.largest)), // its area is the notional
+      }));
+    });
+    return bubbles.sort((one, other) => other.radius - one.radius);
+  }
+
+  fillBubbles({ ctx }, bubbles) {
+    ctx.save();
+    ctx.globalAlpha = 0.35;
+    for (const { side, x, y, radius } of bubbles) {
+      ctx.fillStyle = this.spec.colours[side];
       ctx.beginPath();
-      ctx.arc(
-        plot.valToPos(ts[at] + this.width / 2, "x", true),
-        plot.valToPos(Math.sqrt(low[at] * high[at]), "price", true), radius, 0, 2 * Math.PI,
-      );
-      ctx.globalAlpha = 0.55;
+      ctx.arc(x, y, radius, 0, 2 * Math.PI);
       ctx.fill();
-      ctx.globalAlpha = 1;
-      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
+  /** Draw the bubbles' outlines with an edge in the card's colour: a full candle may be below them. */
+  outlineBubbles(plot, bubbles) {
+    const { ctx, ratio } = this.open(plot);
+    const { colours } = this.spec;
+    for (const { side, x, y, radius } of bubbles) {
+      ctx.beginPath();
+      ctx.arc(x, y, radius, 0, 2 * Math.PI);
+      for (const [colour, width] of [[colours.card, 2.5], [colours[side], 1.2]]) {
+        ctx.strokeStyle = colour;
+        ctx.lineWidth = width * ratio;
+        ctx.stroke();
+      }
     }
   }
 
