@@ -311,6 +311,34 @@ def test_no_bucket_is_marked_when_none_of_them_runs(now: Any) -> None:
         assert charts.bars(BARS.iloc[:rows], price=PRICES.iloc[:rows], now=now).layout.shapes == ()
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_buckets_that_the_window_cuts_are_marked_and_say_which_part_they_are(zone: str) -> None:
+    window = TIMES[0] + pd.Timedelta("25s"), TIMES[2] + pd.Timedelta("20s")
+    given: dict[str, Any] = {"window": window, "zone": ZoneInfo(zone)}
+    clocks = [f"{each.tz_convert(zone):%H:%M:%S}" for each in window]
+    from_, until = (f"only {word} {at}" for word, at in zip(("from", "until"), clocks, strict=True))
+    figure = charts.bars(BARS, **given)
+    assert [shape.name for shape in figure.layout.shapes] == [from_, until]
+    for trace in figure.data:
+        first, whole, last = trace.hovertemplate
+        assert f"({from_})" in first
+        assert f"({until})" in last
+        assert "(" not in whole
+        assert list(trace.marker.opacity) == [0.6, 1, 0.6]
+    live = charts.bars(BARS, **given, now=window[1])
+    assert [shape.name for shape in live.layout.shapes] == [from_, "still running"]
+    assert live.data[0].hovertemplate[2].startswith("%{y:$,.0f} (still running)")
+    whole = charts.bars(BARS, window=(TIMES[0], TIMES[2] + pd.Timedelta("1min")))
+    assert (whole.layout.shapes, whole.data[0].marker.opacity) == ((), None)
+    board = charts.candles(MARKS, cells=CELLS, net=NET, **given)
+    assert [shape.name for shape in board.layout.shapes] == [from_, until]
+    panels = create_panels(MARKS, cells=CELLS, net=NET, **given)
+    assert [part for *_, part in panels["cuts"]] == [from_, until]
+    assert panels["window"][1] - panels["window"][0] == 115_000
+    line = charts.cumulative_net(NET, **given).data[0]
+    assert [line.x[0][17:19], line.x[-1][17:19]] == ["25", "20"]
+
+
 def test_times_that_nobody_received_are_shaded() -> None:
     gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     for chart, frame in TIMELINES:
@@ -373,13 +401,13 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     assert texts(nothing) == ["no feed has reported in this window"]
 
 
-@pytest.mark.parametrize("is_board", [True, False])
-def test_cumulative_net_has_the_sum_until_each_moment(is_board: bool) -> None:
+@pytest.mark.parametrize("name", ["cumulative_net", "candles"])
+def test_cumulative_net_has_the_sum_until_each_moment(name: str) -> None:
     """A bucket's sum is known at its end; of the bucket that runs, until now."""
 
     def draw(net: pd.DataFrame, now: Any = None) -> Any:
         board = charts.candles(MARKS, cells=CELLS, net=net, now=now)
-        return board.data[-1] if is_board else charts.cumulative_net(net, now=now).data[0]
+        return board.data[-1] if name == "candles" else charts.cumulative_net(net, now=now).data[0]
 
     shifted = NET.assign(cumulative_usd=NET["cumulative_usd"] + 10)  # a limit cut earlier buckets
     line = draw(shifted)
@@ -464,7 +492,7 @@ def test_candles_share_their_axes_with_bubbles_and_sums() -> None:
     assert sum(short_sums.x) == 100
     assert figure.layout.xaxis.showspikes
     assert figure.layout.hoversubplots == "axis"
-    assert [shape.name for shape in figure.layout.shapes] == ["running bucket"]
+    assert [shape.name for shape in figure.layout.shapes] == ["still running"]
 
 
 def test_candles_are_not_pressed_flat_by_a_print_far_off() -> None:
@@ -497,7 +525,7 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert buckets["close"][1:] == list(figure.data[0].close)
     assert math.isnan(buckets["close"][0])
     assert buckets["total"] == list(figure.data[5].y[1:])
-    assert panels["now"] == start + 140_000
+    assert panels["window"] == [None, start + 140_000]
     assert (sum(buckets["long"]), sum(buckets["short"])) == (1010, 100)
     assert panels["tables"]["long"]["usd"] == list(figure.data[1].marker.size)
     assert panels["tables"]["sums"]["long"] == list(figure.data[3].x)
@@ -505,7 +533,7 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert panels["titles"]["net"] == figure.layout.yaxis2.title.text
     assert panels["titles"]["time"] == figure.layout.xaxis.title.text
     assert panels["gaps"] == [[start, start + 60_000]]
-    assert panels["running"] == [start + 120_000, start + 180_000]
+    assert panels["cuts"] == [[start + 120_000, start + 180_000, "still running"]]
     assert panels["range"] == [start, start + 140_000]
     assert panels["is_bound"]
     assert panels["colours"]["long"] == THEMES["dark"].long
@@ -530,7 +558,7 @@ def test_panels_show_what_there_is() -> None:
     assert empty["empty"] == "no mark price and no liquidations in this window"
     assert empty["badge"] == ""
     assert not empty["is_bound"]
-    assert (empty["range"], empty["running"], empty["gaps"]) == (None, None, [])
+    assert (empty["range"], empty["cuts"], empty["gaps"]) == (None, [], [])
     lone = create_panels(nothing, cells=CELLS.assign(not_live=1, partial=1), net=NET)
     assert lone["empty"] == ""
     assert lone["badge"] == "SIMULATED OR REPLAYED DATA"

@@ -1,11 +1,11 @@
 """Themes, badges, notes and axes of all charts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import update_wrapper
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, ParamSpec
 
 import numpy as np
 import pandas as pd
@@ -346,20 +346,57 @@ def format_usd_unit(
     return f"USD, {caveat}" if completeness_note(frame) or has_gaps(gaps) else "USD"
 
 
-def sum_over_time(net: pd.DataFrame, now: Any = None) -> tuple[pd.Series, list[float]]:
+class Cut(NamedTuple):
+    """A bucket of which the rows have a part: its start, its end, and the part as words."""
+
+    start: Any
+    end: Any
+    part: str
+
+
+def find_cuts(
+    moments: pd.Series,
+    now: Any = None,
+    window: tuple[Any, Any] | None = None,
+    zone: tzinfo = UTC,
+) -> list[Cut]:
+    """Return the first and last bucket of ``moments`` if ``window``, or ``now``, is within."""
+    width = moments.diff().min()
+    if pd.isna(width):
+        return []
+    first, last = moments.min(), moments.max()
+    cuts = []
+    if window and first < window[0] < first + width:
+        cuts.append(Cut(first, first + width, f"only from {_format_clock(window[0], zone)}"))
+    if find_running(moments, now) is not None:
+        cuts.append(Cut(last, last + width, "still running"))
+    elif window and last < window[1] < last + width:
+        cuts.append(Cut(last, last + width, f"only until {_format_clock(window[1], zone)}"))
+    return cuts
+
+
+def _format_clock(moment: Any, zone: tzinfo) -> str:
+    return f"{pd.Timestamp(moment).tz_convert(zone):%H:%M:%S}"
+
+
+def sum_over_time(
+    net: pd.DataFrame, now: Any = None, window: tuple[Any, Any] | None = None
+) -> tuple[pd.Series, list[float]]:
     """Return the moments at which the running sum of ``cumulative_net`` is known, and its values.
 
-    They are the start of the first bucket and the end of each. A bucket that runs at ``now`` ends
-    there.
+    They are the start of the first bucket and the end of each. Buckets that ``window`` or ``now``
+    cuts begin or end there.
     """
     starts, sums = net["ts"], net["cumulative_usd"].tolist()
     if not sums:
         return starts, sums
     width = starts.diff().min()
     ends = starts + (pd.Timedelta(0) if pd.isna(width) else width)
+    since, until = window or (starts.min(), ends.max())
     if find_running(starts, now) is not None:
-        ends.iloc[-1] = pd.Timestamp(now).tz_convert("UTC")
-    return pd.concat([starts.iloc[:1], ends]), [sums[0] - float(net["net_usd"].iloc[0]), *sums]
+        until = now
+    moments = pd.concat([starts.iloc[:1], ends]).clip(pd.Timestamp(since), pd.Timestamp(until))
+    return moments, [sums[0] - float(net["net_usd"].iloc[0]), *sums]
 
 
 def find_running(moments: pd.Series, now: Any) -> tuple[Any, Any] | None:
@@ -370,25 +407,22 @@ def find_running(moments: pd.Series, now: Any) -> tuple[Any, Any] | None:
     return moments.max(), moments.max() + width
 
 
-def create_running_mark(colours: Theme, moments: pd.Series, now: Any, zone: tzinfo) -> list[Spec]:
-    """Return the shape that marks the bucket of `find_running`, if there is one."""
-    running = find_running(moments, now)
-    if running is None:
-        return []
-    start, end = format_moments(pd.Series(running), zone)
+def create_cut_marks(colours: Theme, cuts: Sequence[Cut], zone: tzinfo) -> list[Spec]:
+    """Return the shapes that mark the buckets of `find_cuts`."""
     mark = {
         "type": "rect",
         "yref": "paper",
-        "x0": start,
-        "x1": end,
         "y0": 0,
         "y1": 1,
         "fillcolor": fade(colours.text, 0.07),
         "line": {"width": 1, "dash": "dot", "color": colours.muted},
         "layer": "below",
-        "name": "running bucket",
     }
-    return [mark]
+    edges = [format_moments(pd.Series([cut.start, cut.end]), zone) for cut in cuts]
+    return [
+        mark | {"x0": start, "x1": end, "name": cut.part}
+        for cut, (start, end) in zip(cuts, edges, strict=True)
+    ]
 
 
 def create_usd_axis(

@@ -32,6 +32,7 @@ def bars(
     price: pd.DataFrame | None = None,
     zone: tzinfo = UTC,
     now: Any = None,
+    window: tuple[Any, Any] | None = None,
 ) -> Spec:
     """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
 
@@ -44,6 +45,7 @@ def bars(
         price: Rows of ``price_by_bucket``, drawn over the bars on an axis of its own.
         zone: Time zone of the time axis.
         now: Marks the bucket that runs at this moment; no price is drawn after it.
+        window: Exact start and end of the rows; marks the buckets that they cut.
 
     Example:
         >>> frame = liq.hit("liquidations_by_bucket", bucket="1m", window="1h")
@@ -53,9 +55,13 @@ def bars(
     colours = THEMES[theme]
     times = base.format_moments(frame["ts"], zone)
     period = base.create_period(frame["ts"])
+    cuts = base.find_cuts(frame["ts"], now, window, zone)
+    parts = _match_cuts(frame["ts"], cuts)
     traces = [
-        base.create_bars("long", colours.long, x=times, y=frame["long_usd"], **period),
-        base.create_bars("short", colours.short, x=times, y=frame["short_usd"], **period),
+        _mark_parts(
+            base.create_bars(side, colour, x=times, y=frame[f"{side}_usd"], **period), parts
+        )
+        for side, colour in (("long", colours.long), ("short", colours.short))
     ]
     if badge is None and price is not None:
         badge = base.source_badge(frame) or base.source_badge(price)
@@ -64,7 +70,7 @@ def bars(
         "hovermode": "x unified",
     }
     layout |= base.create_time_axis(colours, span, gaps, zone)
-    layout["shapes"] += base.create_running_mark(colours, frame["ts"], now, zone)
+    layout["shapes"] += base.create_cut_marks(colours, cuts, zone)
     layout["yaxis"] = base.create_usd_axis(colours, "liquidated", frame, gaps=gaps)
     if price is not None and len(price):
         lines, layout["yaxis2"] = create_overlay(colours, price, zone, now)
@@ -83,6 +89,7 @@ def cumulative_net(
     badge: str | None = None,
     zone: tzinfo = UTC,
     now: Any = None,
+    window: tuple[Any, Any] | None = None,
 ) -> Spec:
     """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`.
 
@@ -94,7 +101,7 @@ def cumulative_net(
         ['long minus short']
     """
     colours = THEMES[theme]
-    moments, sums = base.sum_over_time(frame, now)
+    moments, sums = base.sum_over_time(frame, now, window)
     trace = {
         "type": "scatter",
         "mode": "lines",
@@ -185,6 +192,22 @@ def price_path(
     layout["yaxis"] = base.create_axis(colours, "move with the order (bps)")
     layout["yaxis"] |= {"zerolinecolor": colours.muted}
     return {"data": traces, "layout": layout}
+
+
+def _match_cuts(moments: pd.Series, cuts: Sequence[base.Cut]) -> list[str]:
+    """Return the part that the rows have of each bucket, "" for a whole bucket; [] if all are."""
+    parts = {cut.start: cut.part for cut in cuts}
+    return [parts.get(moment, "") for moment in moments] if parts else []
+
+
+def _mark_parts(trace: Spec, parts: Sequence[str]) -> Spec:
+    """Return bars that are lighter, and say so under the pointer, where ``parts`` has words."""
+    if not parts:
+        return trace
+    hover = trace["hovertemplate"]
+    trace["marker"] |= {"opacity": [0.6 if part else 1 for part in parts]}
+    texts = [hover.replace("<extra>", f" ({part})<extra>") if part else hover for part in parts]
+    return trace | {"hovertemplate": texts}
 
 
 def _draw_ranking(

@@ -32,6 +32,7 @@ def candles(
     badge: str | None = None,
     zone: tzinfo = UTC,
     now: Any = None,
+    window: tuple[Any, Any] | None = None,
 ) -> Spec:
     """Candles of the mark price with liquidations, from ``price_by_bucket``.
 
@@ -49,6 +50,7 @@ def candles(
         badge: Replaces the badge derived from the frames.
         zone: Time zone of the time axis.
         now: Marks the bucket that runs at this moment.
+        window: Exact start and end of the rows; marks the buckets that they cut.
 
     Example:
         >>> given = {"bucket": "1m", "window": "1h"}
@@ -72,7 +74,8 @@ def candles(
     layout = base.create_layout(theme, any_rows, badge, empty=NO_PRICES)
     layout |= {"barmode": "stack", "hovermode": "x unified", "hoversubplots": "axis", "bargap": 0}
     layout |= base.create_time_axis(colours, span, gaps, zone)
-    layout["shapes"] += base.create_running_mark(colours, clock, now, zone)
+    cuts = base.find_cuts(clock, now, window, zone)
+    layout["shapes"] += base.create_cut_marks(colours, cuts, zone)
     crosshair = _create_crosshair(colours)
     layout["xaxis"] |= {"domain": _TIME, "anchor": "y2", "rangeslider": {"visible": False}}
     layout["xaxis"] |= crosshair
@@ -92,7 +95,7 @@ def candles(
         _create_candles(colours, shown, zone) | period,
         *(_create_bubbles(colours, cells, side, zone) | period for side in _SIDES),
         *(_create_sums(colours, sums, side) for side in _SIDES),
-        _create_net(colours, net, zone, now),
+        _create_net(colours, net, zone, base.sum_over_time(net, now, window)),
     ]
     return {"data": traces, "layout": layout}
 
@@ -108,6 +111,7 @@ def create_panels(
     badge: str | None = None,
     zone: tzinfo = UTC,
     now: Any = None,
+    window: tuple[Any, Any] | None = None,
     most_cells: int | None = None,
 ) -> Spec:
     """Return what `candles` shows as plain columns, which the dashboard's prices.js draws.
@@ -129,7 +133,7 @@ def create_panels(
     is_empty = shown.empty and cells.empty
     axes = _create_axes(colours, shown, cells, net, gaps)
     lost = base.merge_gaps(gaps) if gaps is not None else pd.DataFrame()
-    running = base.find_running(clock, now)
+    cuts = base.find_cuts(clock, now, window, zone)
     is_cut = most_cells is not None and len(cells) >= most_cells
     buckets = _join_buckets(shown, cells, net)
     if is_cut:
@@ -151,8 +155,13 @@ def create_panels(
                 *(_list_milliseconds(lost[name], zone) for name in lost.columns), strict=True
             )
         ],
-        "running": running and _list_milliseconds(pd.Series(running), zone),
-        "now": None if now is None else _list_milliseconds(pd.Series([now]), zone)[0],
+        "window": [
+            None if edge is None else _list_milliseconds(pd.Series([edge]), zone)[0]
+            for edge in window or (None, now)
+        ],
+        "cuts": [
+            [*_list_milliseconds(pd.Series([cut.start, cut.end]), zone), cut.part] for cut in cuts
+        ],
         "tables": {
             "buckets": _list_columns(buckets, zone),
             **{side: _list_columns(_select_bubbles(cells, side), zone) for side in _SIDES},
@@ -317,8 +326,10 @@ def _create_sums(colours: Theme, sums: pd.DataFrame, side: str) -> Spec:
     }
 
 
-def _create_net(colours: Theme, net: pd.DataFrame, zone: tzinfo, now: Any) -> Spec:
-    moments, sums = base.sum_over_time(net, now)
+def _create_net(
+    colours: Theme, net: pd.DataFrame, zone: tzinfo, over_time: tuple[pd.Series, list[float]]
+) -> Spec:
+    moments, sums = over_time
     return {
         "type": "scatter",
         "mode": "lines",

@@ -157,6 +157,7 @@ class Overview(Board):
                 options,
                 price=shown["price"],
                 now=frames.now,
+                window=frames.window,
             )
             self.bars.label = sentences.describe_bars(frames, options.zone)
         with assets:
@@ -166,7 +167,12 @@ class Overview(Board):
             self.assets.label = sentences.describe_ranking("Top assets", shown["assets"])
         with net:
             self.net.spec = _draw_window(
-                charts.cumulative_net.spec, shown["net"], frames, options, now=frames.now
+                charts.cumulative_net.spec,
+                shown["net"],
+                frames,
+                options,
+                now=frames.now,
+                window=frames.window,
             )
             self.net.label = sentences.describe_net(frames)
         with symbols:
@@ -226,6 +232,7 @@ class Prices(Board):
                 badge=frames.badge,
                 zone=options.zone,
                 now=frames.now,
+                window=frames.window,
                 most_cells=MOST_CELLS,
             )
             # a zoom of prices or dollars fits one choice of prints

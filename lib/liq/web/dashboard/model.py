@@ -162,10 +162,16 @@ class Frames:
         return None if self.controls.until else self.read
 
     @property
+    def window(self) -> tuple[datetime, datetime]:
+        """The exact start and end of the rows; a time axis has whole buckets."""
+        end = self.controls.until or self.read
+        return self.controls.find_start(end), end
+
+    @property
     def covered_span(self) -> tuple[datetime, datetime]:
         """The part of the axis that is in the window and not in the future."""
-        end = self.controls.until or self.read
-        since = max(self.controls.find_start(end), end - _MAX_COVERAGE)
+        begin, end = self.window
+        since = max(begin, end - _MAX_COVERAGE)
         return max(self.start, since), min(self.end, end)
 
 

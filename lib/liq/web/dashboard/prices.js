@@ -403,7 +403,7 @@ class Board {
 
   /** Return lines about the bucket at a time: a class, a name and perhaps a value. */
   describe(time) {
-    const { buckets, running, gaps, is_bound: isBound } = this.spec;
+    const { buckets, cuts, gaps, is_bound: isBound } = this.spec;
     const { width } = this;
     const at = buckets.ts.findLastIndex((start) => start <= time);
     const start = at >= 0 && time < buckets.ts[at] + (width || Infinity) ? buckets.ts[at] : null;
@@ -413,8 +413,8 @@ class Board {
     if (start === null) return lost.length ? [["liq-price-time", `${day(time)} ${clock(time)}`], ...lost] : [];
     const step = width % MINUTE ? SECOND : MINUTE;
     const last = width ? ` to ${day(to) === day(from) ? "" : `${day(to)} `}${clock(to, step)}` : "";
-    const isRunning = running && running[0] === start;
-    const lines = [["liq-price-time", `${day(from)} ${clock(from, step)}${last}${isRunning ? ", still running" : ""}`]];
+    const parts = cuts.filter(([begin]) => begin === start).map(([, , part]) => `, ${part}`);
+    const lines = [["liq-price-time", `${day(from)} ${clock(from, step)}${last}${parts.join("")}`]];
     const [open, high, low, close] = ["open", "high", "low", "close"].map((name) => buckets[name][at]);
     if (Number.isNaN(close)) lines.push(["", "no mark price received"]);
     else lines.push(...Object.entries({ open, high, low, close }).map(([name, price]) => ["", name, round(price, 7)]));
@@ -445,10 +445,10 @@ class Board {
     return { ctx, ratio: ctx.canvas.width / plot.width, ...bbox, right: bbox.left + bbox.width, bottom: bbox.top + bbox.height };
   }
 
-  /** Shade coverage gaps and mark the running bucket, below all else. */
+  /** Shade coverage gaps and mark the buckets that the window or now cuts, below all else. */
   shade(plot) {
     const { ctx, ratio, left, top, right, height } = this.open(plot);
-    const { gaps, running, colours } = this.spec;
+    const { gaps, cuts, colours } = this.spec;
     const edge = (time) => Math.min(right, Math.max(left, plot.valToPos(time, "x", true)));
     ctx.save();
     ctx.globalAlpha = 0.22;
@@ -457,8 +457,7 @@ class Board {
       const begin = edge(from);
       if (edge(to) > begin) ctx.fillRect(begin, top, Math.max(ratio, edge(to) - begin), height);
     }
-    if (running) {
-      const [begin, end] = running.map(edge);
+    for (const [begin, end] of cuts.map(([from, to]) => [edge(from), edge(to)])) {
       ctx.globalAlpha = 0.07;
       ctx.fillStyle = colours.text;
       ctx.fillRect(begin, top, end - begin, height);
@@ -603,10 +602,11 @@ class Board {
     ctx.restore();
   }
 
-  /** Draw the running sum: of a bucket at its end, of the running bucket now. */
+  /** Draw the running sum: of a bucket at its end, of one that the window or now cuts there. */
   drawNet(plot) {
     const { ctx, ratio, left, top, width, height, bottom } = this.open(plot);
-    const { buckets: { ts, net, total }, colours, titles, now } = this.spec;
+    const { buckets: { ts, net, total }, colours, titles, window } = this.spec;
+    const [since, until] = [window[0] ?? -Infinity, window[1] ?? Infinity];
     const x = (time) => plot.valToPos(time, "x", true);
     const y = (usd) => plot.valToPos(usd, "net", true);
     ctx.save();
@@ -624,7 +624,7 @@ class Board {
           isDrawn = false; // no row, and no line
           continue;
         }
-        const [begin, end] = [x(ts[at]), x(Math.min(ts[at] + this.width, now ?? Infinity))];
+        const [begin, end] = [x(Math.max(ts[at], since)), x(Math.min(ts[at] + this.width, until))];
         const [before, after] = [y(total[at] - net[at]), y(total[at])];
         if (!isDrawn) line.moveTo(begin, before);
         line.lineTo(end, after);
