@@ -104,13 +104,13 @@ def render_notice(model: DashboardModel) -> Markup:
     elif model.state is State.EMPTY and model.until and not model.has_reports:
         title, text = "Nothing was recorded", f"{_UNRECORDED} {_advise_empty(model)}"
     elif model.state is State.EMPTY:
-        title, text = "No liquidations match", _advise_empty(model)
+        title, text = "No liquidations match", f"{_join_notes(model)}{_advise_empty(model)}"
     elif model.state in _NOTICES:
         title, text = _NOTICES[model.state]
     else:
         return Markup()
-    return Markup('<div class="liq-notice liq-{}"><b>{}.</b> {} {}</div>').format(
-        model.state, title, render_code(text), _list_unknown_names(model)
+    return Markup('<div class="liq-notice liq-{}"><b>{}.</b> {}</div>').format(
+        model.state, title, render_code(text)
     )
 
 
@@ -142,6 +142,16 @@ def render_ignored(reasons: Sequence[str]) -> Markup:
         '<div class="liq-notice liq-warning" role="status">'
         "<b>Ignored from the address.</b> {}.</div>"
     ).format("; ".join(shown))
+
+
+def render_unknown_names(model: DashboardModel) -> Markup:
+    """Return the chosen names that no row has; empty where the notice of the state has them."""
+    notes = _join_notes(model)
+    if not notes or model.state is State.EMPTY:
+        return Markup()
+    return Markup(
+        '<div class="liq-notice liq-warning" role="status"><b>Unknown names.</b> {}</div>'
+    ).format(notes)
 
 
 def render_figures(
@@ -440,11 +450,11 @@ def _advise_empty(model: DashboardModel) -> str:
     return " ".join(advice)
 
 
-def _list_unknown_names(model: DashboardModel) -> str:
-    """Return a note on each chosen name that no row has."""
-    if model.state is not State.EMPTY or model.frames is None:
+def _join_notes(model: DashboardModel) -> str:
+    """Return a note on each chosen name that no row has, as sentences."""
+    if model.frames is None or not model.frames.common.has("totals"):
         return ""
-    return "; ".join(model.frames.totals.attrs.get("notes", ()))
+    return "".join(f"{note}. " for note in model.frames.totals.attrs.get("notes", ()))
 
 
 def _render_span(model: DashboardModel) -> Markup:
