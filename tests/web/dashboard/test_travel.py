@@ -52,6 +52,26 @@ def test_live_restores_the_window_before_a_brush() -> None:
     assert (model.window, model.until) == ("4h", None)
 
 
+@pytest.mark.parametrize("preset", ["Today", "typed"])
+def test_live_leaves_a_fixed_start_for_the_window_before(preset: str) -> None:
+    model = DashboardModel(window="4h")
+    bar = everything(create_times(model, ErrorBoundary("Controls")))
+    buttons = {part.description: part for part in bar if isinstance(part, widgets.Button)}
+    live = buttons["Live"]
+    if preset == "Today":
+        buttons[preset].click()
+    else:
+        model.travel(datetime.now(UTC) - timedelta(hours=3))
+    fixed = model.chosen
+    assert fixed.since
+    assert not live.disabled
+    brush(model)
+    live.click()
+    assert model.chosen == fixed
+    live.click()
+    assert (span_of(model), live.disabled) == (Span("4h"), True)
+
+
 def test_live_keeps_a_window_that_was_chosen_in_the_past() -> None:
     model = DashboardModel()
     brush(model)

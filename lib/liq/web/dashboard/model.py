@@ -267,7 +267,7 @@ class DashboardModel(HasTraits):
                 f" min_notional={self.min_notional:.15g}"
             )
         self._grown = ""  # the window since the fixed start
-        self._span = self.chosen
+        self._span = self._moving = self.chosen
         self._set_usual(self.chosen._replace(until=None))
         self.observe(self._remember, ["window", "until", "since"])
         self.observe(self._lift_maximum, "min_notional")
@@ -359,8 +359,11 @@ class DashboardModel(HasTraits):
             self.window = self._measure(self.since)
 
     def go_live(self) -> None:
-        """End the window now, with the start or the length it had before it was in the past."""
-        self._set_span(self._usual)
+        """End the window now, with the start or the length it had before it was in the past.
+
+        From a fixed start that ends now, such as midnight, return to the moving window before it.
+        """
+        self._set_span(self._moving if self.chosen == self._usual else self._usual)
 
     def go_back(self) -> None:
         """Return to the window before the last change of time, if there is one."""
@@ -486,9 +489,11 @@ class DashboardModel(HasTraits):
         self.trail = kept[-_MOST_SPANS:]
 
     def _set_usual(self, usual: Span) -> None:
-        """Keep the window that `go_live` restores."""
+        """Keep the window that `go_live` restores, and the one for which it leaves a fixed start."""
         self._usual = usual
-        self.is_usual = self.chosen == usual
+        if not usual.since:
+            self._moving = usual
+        self.is_usual = self.chosen == self._moving
 
     def _lift_maximum(self, _change: object) -> None:
         """Remove a maximum that a higher minimum leaves no prints below."""

@@ -448,6 +448,8 @@ class Dashboard:
         return tabs
 
     def _select_range(self, span: Span | None) -> None:
+        if span is None and self.model.until is None:
+            return  # a double click on a chart that is live resets its zoom alone
         if span is None:
             self.model.go_live()
         else:  # charts have the times of the page's time zone
