@@ -433,10 +433,17 @@ def test_the_form_shows_what_was_understood_in_the_zone_of_the_page() -> None:
     submit(form.start, form.end)
     assert model.until == NOON
     submit("<b>", "")
-    assert "from=&#39;&lt;b&gt;&#39; is no time" in boundary.place.value
+    like = "is no time: give a time like 2026-03-02 13:00, 2026-03-02 or 13:00"
+    assert form.errors == {"start": f"from='<b>' {like}"}
+    submit("", "to from")
+    assert form.errors == {"end": f"to='to from' {like}"}
+    submit("2026-03-02", "2026-03-01")
+    assert form.errors == dict.fromkeys(["start", "end"], "from is not before to")
+    assert boundary.fault == ""  # which would stand far from the fields, and name a log
     assert (model.window, model.until) == ("1h", NOON)
     model.go_live()
     assert (form.start, form.end) == ("", "")
+    assert form.errors == {}
     submit("", "")
     assert span_of(model) == Span("1h")
 

@@ -489,7 +489,7 @@ class DashboardModel(HasTraits):
         self.trail = kept[-_MOST_SPANS:]
 
     def _set_usual(self, usual: Span) -> None:
-        """Keep the window that `go_live` restores, and the one for which it leaves a fixed start."""
+        """Keep the window that `go_live` restores, and the moving one that it leaves that for."""
         self._usual = usual
         if not usual.since:
             self._moving = usual

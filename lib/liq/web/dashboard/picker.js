@@ -25,7 +25,8 @@ function render({ model, el }) {
   popup.append(list, hint);
   popup.hidden = true;
   const note = make("div", { role: "status", class: "liq-spoken" });
-  el.append(field, popup, note);
+  const error = make("div", { role: "alert", class: "liq-error", id: `${id}-error` });
+  el.append(field, popup, error, note);
   let active = -1;
 
   const chosen = () => model.get("value");
@@ -129,12 +130,24 @@ function render({ model, el }) {
     if (text) model.send({ type: "typed", text }); // in any case, several with commas between
   };
 
+  const report = (text) => {
+    error.textContent = text;
+    field.setAttribute("aria-invalid", Boolean(text));
+    if (text) field.setAttribute("aria-describedby", error.id);
+    else field.removeAttribute("aria-describedby");
+  };
+  const showError = () => report(model.get("error"));
+
   field.oninput = () => {
+    report("");
     open(true);
     list.scrollTop = 0;
   };
   field.onclick = () => open(true);
-  field.onblur = () => open(false);
+  field.onblur = () => {
+    report("");
+    open(false);
+  };
   field.onkeydown = (event) => {
     const { key } = event;
     if (event.isComposing) return;
@@ -160,11 +173,18 @@ function render({ model, el }) {
     const option = target.closest("[role=option]");
     if (option) choose(option.dataset.name);
   };
-  model.on("change:value", draw);
+  const hasChosen = () => {
+    report("");
+    draw();
+  };
+  model.on("change:value", hasChosen);
   model.on("change:options", draw);
+  model.on("change:error", showError);
+  showError();
   draw();
   return () => {
-    model.off("change:value", draw);
+    model.off("change:error", showError);
+    model.off("change:value", hasChosen);
     model.off("change:options", draw);
   };
 }

@@ -1,7 +1,13 @@
 // A form for the start and the end of the window. Redraws leave a field alone while one types.
 
+let count = 0; // of the forms on the page
+
 function render({ model, el }) {
   const form = document.createElement("form");
+  const error = document.createElement("p");
+  error.id = `liq-span-error-${(count += 1)}`;
+  error.className = "liq-error";
+  error.setAttribute("role", "alert"); // there before its text: screen readers speak a change
   const fields = ["start", "end"].map((name, number) => {
     const field = document.createElement("input");
     field.placeholder = ["2026-03-02 13:00", "now"][number];
@@ -18,12 +24,24 @@ function render({ model, el }) {
     const events = `change:${name} msg:custom`;
     model.on(events, draw);
     draw();
-    return { field, end: () => model.off(events, draw) };
+    return { name, field, end: () => model.off(events, draw) };
   });
+  const report = (errors) => {
+    error.textContent = [...new Set(Object.values(errors))].join("; ");
+    for (const { name, field } of fields) {
+      field.setAttribute("aria-invalid", name in errors);
+      if (name in errors) field.setAttribute("aria-describedby", error.id);
+      else field.removeAttribute("aria-describedby");
+    }
+  };
+  const showErrors = () => report(model.get("errors"));
+  form.oninput = () => report({});
+  model.on("change:errors", showErrors);
   const show = document.createElement("button");
   show.textContent = "Show";
   show.title = "show the time from–to";
-  form.append(show);
+  form.append(show, error);
+  showErrors();
   form.onsubmit = (event) => {
     event.preventDefault();
     const [start, end] = fields.map(({ field }) => field.value);
@@ -31,7 +49,10 @@ function render({ model, el }) {
     model.send({ type: "span", start, end });
   };
   el.append(form);
-  return () => fields.forEach(({ end }) => end());
+  return () => {
+    model.off("change:errors", showErrors);
+    fields.forEach(({ end }) => end());
+  };
 }
 
 export default { render };
