@@ -458,6 +458,7 @@ class Board {
       if (edge(to) > begin) ctx.fillRect(begin, top, Math.max(ratio, edge(to) - begin), height);
     }
     for (const [begin, end] of cuts.map(([from, to]) => [edge(from), edge(to)])) {
+      if (begin === end) continue; // before the first row, where the axis begins
       ctx.globalAlpha = 0.07;
       ctx.fillStyle = colours.text;
       ctx.fillRect(begin, top, end - begin, height);
