@@ -759,13 +759,21 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(item)
 
 
-def test_a_time_axis_without_data_and_range_has_no_labels() -> None:
-    """Plotly would label it with the year 2000."""
-    nothing = BARS.iloc[:0]
-    assert charts.bars.spec(nothing)["layout"]["xaxis"]["showticklabels"] is False
-    span = (BARS["ts"].min(), BARS["ts"].max())
-    for shown in (charts.bars.spec(BARS), charts.bars.spec(nothing, span=span)):
-        assert "showticklabels" not in shown["layout"]["xaxis"]
+def test_axes_without_data_are_hidden_except_for_the_time_of_the_window() -> None:
+    """Plotly would label them with the year 2000, and with dollars from minus one."""
+    nothing, span = BARS.iloc[:0], (BARS["ts"].min(), BARS["ts"].max())
+
+    def hidden(spec: dict[str, Any]) -> list[str]:
+        return [
+            name
+            for name, part in spec["layout"].items()
+            if name[1:5] == "axis" and not part.get("visible", True)
+        ]
+
+    assert hidden(charts.bars.spec(BARS)) == []
+    assert hidden(charts.bars.spec(nothing)) == ["xaxis", "yaxis"]
+    assert hidden(charts.bars.spec(nothing, span=span)) == ["yaxis"]
+    assert hidden(charts.top_symbols.spec(SYMBOLS.iloc[:0])) == ["xaxis", "yaxis"]
 
 
 def test_rows_of_another_query_are_refused_by_the_name_of_the_column() -> None:

@@ -110,7 +110,7 @@ async def test_a_hostile_address_gives_the_default_and_one_line(
         assert await visitor.page.locator(".liq-fault p").count() == 0
         await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
         await visitor.page.wait_for_selector(".liq-ignored", state="hidden")
-        await visitor.page.get_by_role("button", name="remove all filters").click()
+        await visitor.page.get_by_role("button", name="Clear all filters").click()
         await visitor.redraws()
         await has_query(visitor, bucket="5m")
         assert visitor.complaints == []

@@ -234,7 +234,7 @@ async def test_chips_show_every_filter_and_clear_it(share: Visiting) -> None:
         await has_query(
             visitor, asset="BTC", venues="binance_usdm", symbols="BTC-PERP", minimum="1000"
         )
-        await visitor.page.get_by_role("button", name="remove all filters").click()
+        await visitor.page.get_by_role("button", name="Clear all filters").click()
         await has_query(visitor)
         await expect(chips).to_have_count(0)
         assert visitor.complaints == []
@@ -252,7 +252,7 @@ async def test_300_chosen_symbols_leave_the_page_usable(share: Visiting) -> None
         assert box
         assert box["height"] <= 100
         assert await symbols.get_attribute("placeholder") == "300 symbols"
-        await visitor.page.get_by_role("button", name="remove all filters").click()
+        await visitor.page.get_by_role("button", name="Clear all filters").click()
         await has_query(visitor)
 
 

@@ -116,6 +116,10 @@ def test_the_price_of_chosen_symbols_is_that_of_their_asset(own: Settings) -> No
         assert model.frames.controls.focus == focus
         assert not model.poll()
         assert model.place.symbols == tuple(symbols)
+        model.board = "Cascades"  # shows no price, so nothing is read for it
+        model.poll()
+        assert model.frames.controls.lead == ""
+        model.board = "Overview"
 
 
 def test_a_time_without_reports_of_feeds_is_no_quiet_market(own: Settings) -> None:

@@ -138,7 +138,7 @@ class Chart(Generic[P]):
                 f"{self.__name__} draws the column {error.args[0]!r}, which these rows do not have;"
                 f" liq.charts.{self.__name__}? names its query"
             ) from error
-        _hide_unknown_times(figure)
+        _hide_axes_without_data(figure)
         return figure
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "go.Figure":
@@ -148,12 +148,18 @@ class Chart(Generic[P]):
         return go.Figure(self.spec(*args, **kwargs))
 
 
-def _hide_unknown_times(figure: Spec) -> None:
-    """Hide the labels of a time axis without data and range: plotly would show the year 2000."""
-    axis = figure["layout"].get("xaxis", {})
-    has_times = "range" in axis or any(len(trace.get("x", ())) for trace in figure["data"])
-    if axis.get("type") == "date" and not has_times:
-        axis["showticklabels"] = False
+def _hide_axes_without_data(figure: Spec) -> None:
+    """Hide axes that no trace has data for: plotly would invent numbers, and the year 2000.
+
+    The window is known without data, so a time axis with a range stays.
+    """
+    if any(len(trace.get(name, ())) for trace in figure["data"] for name in ("x", "y")):
+        return
+    for name, axis in figure["layout"].items():
+        if name.startswith(("xaxis", "yaxis")) and not (
+            axis.get("type") == "date" and "range" in axis
+        ):
+            axis["visible"] = False
 
 
 def escape_literal(text: str) -> str:

@@ -142,6 +142,8 @@ def list_feed_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
     return {"health": BoardQuery("feed_health", span)}
 
 
+PRICED = ("Overview", "Prices")  # boards that show the price of `Controls.focus`
+
 # the tabs in their order; a class of `liq.web.dashboard.boards` has each name
 BOARDS: dict[str, ListQueries] = {
     "Overview": list_overview_queries,

@@ -32,7 +32,7 @@ from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Problem, Pulse
 from liq.query import coverage, queries
 from liq.query.parameters import format_duration, parse_duration
-from liq.web.dashboard.board_queries import BOARDS, BoardQuery, Controls
+from liq.web.dashboard.board_queries import BOARDS, PRICED, BoardQuery, Controls
 from liq.web.dashboard.errors import explain, log
 
 MAX_BARS = 1500
@@ -586,8 +586,8 @@ class DashboardModel(HasTraits):
         )
 
     def _find_lead(self, controls: Controls) -> Controls:
-        """Return the controls with the asset whose price belongs to the chosen symbols."""
-        if controls.asset or not controls.symbols:
+        """Return the controls with the asset whose price the board shows for the chosen symbols."""
+        if controls.asset or not controls.symbols or controls.board not in PRICED:
             return controls
         found = self._hit("top_assets", limit=1, **controls.filters)["asset"]
         return controls._replace(lead="".join(found))
