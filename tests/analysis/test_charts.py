@@ -13,6 +13,7 @@ import pytest
 from liq.analysis import charts
 from liq.analysis.charts import THEMES, Chart
 from liq.analysis.charts.prices import count_beyond, create_panels
+from liq.errors import QueryError
 
 TIMES = pd.to_datetime(["2026-01-01T00:00Z", "2026-01-01T00:01Z", "2026-01-01T00:02Z"])
 COUNTS = {"not_live": [0, 0, 0], "partial": [0, 0, 0]}
@@ -307,7 +308,7 @@ def test_no_bucket_is_marked_when_none_of_them_runs(now: Any) -> None:
     figure = charts.bars(BARS, price=PRICES, now=now)
     assert figure.layout.shapes == ()
     assert len(figure.data) == 3
-    for rows in (0, 1):  # of unknown width
+    for rows in (0, 1):  # of unknown width without a `bucket`
         assert charts.bars(BARS.iloc[:rows], price=PRICES.iloc[:rows], now=now).layout.shapes == ()
 
 
@@ -337,6 +338,37 @@ def test_buckets_that_the_window_cuts_are_marked_and_say_which_part_they_are(zon
     assert panels["window"][1] - panels["window"][0] == 115_000
     line = charts.cumulative_net(NET, **given).data[0]
     assert [line.x[0][17:19], line.x[-1][17:19]] == ["25", "20"]
+    late = charts.candles(MARKS.iloc[:2], cells=CELLS, net=NET, **given)  # prices end earlier
+    assert [shape.name for shape in late.layout.shapes] == [from_, until]
+
+
+def test_a_bucket_alone_is_marked_where_its_width_is_given() -> None:
+    window = TIMES[0] + pd.Timedelta("25s"), TIMES[0] + pd.Timedelta("45s")
+    given: dict[str, Any] = {"window": window, "bucket": "1m"}
+    one: dict[str, Any] = {"cells": CELLS.iloc[:1], "net": NET.iloc[:1]}
+    marked = ["only from 00:00:25, only until 00:00:45"]
+    for figure in (
+        charts.bars(BARS.iloc[:1], **given),
+        charts.candles(MARKS.iloc[:1], **one, **given),
+    ):
+        assert [shape.name for shape in figure.layout.shapes] == marked
+    line = charts.cumulative_net(NET.iloc[:1], **given).data[0]
+    assert [moment[17:19] for moment in line.x] == ["25", "45"]
+    assert create_panels(MARKS.iloc[:1], **one, **given)["width"] == 60_000
+    window = TIMES[0] + pd.Timedelta("250ms"), TIMES[2]
+    (mark,) = charts.bars(BARS.iloc[:1], window=window, bucket="1s").layout.shapes
+    assert mark.name == "only from 00:00:00.250"
+
+
+def test_the_window_is_a_pair_of_moments_in_any_form_that_a_span_has() -> None:
+    naive = TIMES[0].tz_localize(None).to_pydatetime()
+    for since in ("2026-01-01T00:00:25Z", naive + pd.Timedelta("25s")):
+        (mark,) = charts.bars(BARS, window=(since, "2026-01-01T00:03Z")).layout.shapes
+        assert mark.name == "only from 00:00:25"
+    wrongs: tuple[Any, ...] = ("1h", "24", pd.Timedelta("1h"), (TIMES[0], "soon"), TIMES)
+    for wrong in wrongs:
+        with pytest.raises(QueryError, match="is no pair of moments: give the start and the end"):
+            charts.bars(BARS, window=wrong)
 
 
 def test_times_that_nobody_received_are_shaded() -> None:
@@ -416,6 +448,11 @@ def test_cumulative_net_has_the_sum_until_each_moment(name: str) -> None:
     assert line.line.shape is None
     live = draw(NET, TIMES[2] + pd.Timedelta(seconds=20))
     assert (live.x[-1], live.y[-1]) == ("2026-01-01T00:02:20.000", 3.5)
+    quiet = draw(NET, TIMES[2] + pd.Timedelta(minutes=5))  # since the last print
+    assert list(zip((moment[14:19] for moment in quiet.x), quiet.y, strict=True))[-2:] == [
+        ("03:00", 3.5),
+        ("07:00", 3.5),
+    ]
     assert list(draw(NET.iloc[:1]).y) == [0, -1]
     assert len(draw(NET.iloc[:0]).y) == 0
 
@@ -773,6 +810,7 @@ def test_axes_without_data_are_hidden_except_for_the_time_of_the_window() -> Non
     assert hidden(charts.bars.spec(BARS)) == []
     assert hidden(charts.bars.spec(nothing)) == ["xaxis", "yaxis"]
     assert hidden(charts.bars.spec(nothing, span=span)) == ["yaxis"]
+    assert hidden(charts.bars.spec(nothing, span=span, price=PRICES)) == ["yaxis"]
     assert hidden(charts.top_symbols.spec(SYMBOLS.iloc[:0])) == ["xaxis", "yaxis"]
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from liq.common.text import suggest
+from liq.errors import QueryError
 from liq.query import coverage
+from liq.query.parameters import parse_duration
 from liq.records.model import LIVE_SOURCES, Completeness, Source
 
 if TYPE_CHECKING:
@@ -153,12 +155,15 @@ def _hide_axes_without_data(figure: Spec) -> None:
 
     The window is known without data, so a time axis with a range stays.
     """
-    if any(len(trace.get(name, ())) for trace in figure["data"] for name in ("x", "y")):
-        return
+    used = {
+        trace.get(f"{name}axis", name)
+        for trace in figure["data"]
+        if any(len(trace.get(name, ())) for name in ("x", "y"))
+        for name in ("x", "y")
+    }
     for name, axis in figure["layout"].items():
-        if name.startswith(("xaxis", "yaxis")) and not (
-            axis.get("type") == "date" and "range" in axis
-        ):
+        is_axis = name.startswith(("xaxis", "yaxis")) and name.replace("axis", "") not in used
+        if is_axis and not (axis.get("type") == "date" and "range" in axis):
             axis["visible"] = False
 
 
@@ -360,57 +365,96 @@ class Cut(NamedTuple):
     part: str
 
 
-def find_cuts(
-    moments: pd.Series,
-    now: Any = None,
+class Buckets(NamedTuple):
+    """When rows are from: their buckets' starts and width, and the exact start and end.
+
+    ``width`` is None if it is unknown. Without a window, ``since`` is None, and ``until`` is
+    ``now`` or None.
+    """
+
+    starts: pd.Series
+    width: pd.Timedelta | None
+    since: pd.Timestamp | None
+    until: pd.Timestamp | None
+    now: pd.Timestamp | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether ``now`` is within the last bucket."""
+        if self.now is None or self.width is None or self.starts.empty:
+            return False
+        return bool(self.starts.max() <= self.now < self.starts.max() + self.width)
+
+
+def find_buckets(
+    starts: pd.Series,
+    bucket: str | None = None,
     window: tuple[Any, Any] | None = None,
-    zone: tzinfo = UTC,
-) -> list[Cut]:
-    """Return the first and last bucket of ``moments`` if ``window``, or ``now``, is within."""
-    width = moments.diff().min()
-    if pd.isna(width):
+    now: Any = None,
+) -> Buckets:
+    """Return the buckets of rows that begin at ``starts``.
+
+    Without ``bucket`` their width is the least step between starts. Raises `QueryError` unless
+    ``window`` is a pair of moments.
+    """
+    width = pd.Timedelta(parse_duration(bucket)) if bucket else starts.diff().min()
+    since, until = (None, None) if window is None else _parse_window(window)
+    moment = None if now is None else pd.to_datetime(now, utc=True)
+    known = None if pd.isna(width) else width
+    return Buckets(starts, known, since, until if moment is None else moment, moment)
+
+
+def _parse_window(window: tuple[Any, Any]) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the start and end of ``window`` in UTC; a moment is a datetime or ISO 8601 text."""
+    try:
+        since, until = () if isinstance(window, str) else window
+        return pd.to_datetime(since, utc=True), pd.to_datetime(until, utc=True)
+    except (TypeError, ValueError) as error:
+        raise QueryError(
+            f"window={window!r} is no pair of moments: give the start and the end of the rows"
+        ) from error
+
+
+def find_cuts(buckets: Buckets, zone: tzinfo = UTC) -> list[Cut]:
+    """Return the first and last bucket if the rows begin or end within."""
+    starts, width, since, until, _ = buckets
+    if width is None or starts.empty:
         return []
-    first, last = moments.min(), moments.max()
+    first, last = starts.min(), starts.max()
     cuts = []
-    if window and first < window[0] < first + width:
-        cuts.append(Cut(first, first + width, f"only from {_format_clock(window[0], zone)}"))
-    if find_running(moments, now) is not None:
+    if since is not None and first < since < first + width:
+        cuts.append(Cut(first, first + width, f"only from {_format_clock(since, zone, width)}"))
+    if buckets.is_running:
         cuts.append(Cut(last, last + width, "still running"))
-    elif window and last < window[1] < last + width:
-        cuts.append(Cut(last, last + width, f"only until {_format_clock(window[1], zone)}"))
+    elif until is not None and last < until < last + width:
+        cuts.append(Cut(last, last + width, f"only until {_format_clock(until, zone, width)}"))
+    if first == last and cuts:  # both are parts of one bucket
+        return [cuts[0]._replace(part=", ".join(cut.part for cut in cuts))]
     return cuts
 
 
-def _format_clock(moment: Any, zone: tzinfo) -> str:
-    return f"{pd.Timestamp(moment).tz_convert(zone):%H:%M:%S}"
+def _format_clock(moment: pd.Timestamp, zone: tzinfo, width: pd.Timedelta) -> str:
+    """Return the time of day; a second has milliseconds, since its part would say nothing."""
+    text = moment.tz_convert(zone).isoformat(timespec="milliseconds")
+    return text[11:23] if width <= pd.Timedelta(seconds=1) else text[11:19]
 
 
-def sum_over_time(
-    net: pd.DataFrame, now: Any = None, window: tuple[Any, Any] | None = None
-) -> tuple[pd.Series, list[float]]:
+def sum_over_time(net: pd.DataFrame, buckets: Buckets) -> tuple[pd.Series, list[float]]:
     """Return the moments at which the running sum of ``cumulative_net`` is known, and its values.
 
-    They are the start of the first bucket and the end of each. Buckets that ``window`` or ``now``
-    cuts begin or end there.
+    They are the start of the first bucket, the end of each, and the end of the rows: there are no
+    buckets after the last print. Buckets that the window or now cuts begin or end there.
     """
     starts, sums = net["ts"], net["cumulative_usd"].tolist()
     if not sums:
         return starts, sums
-    width = starts.diff().min()
-    ends = starts + (pd.Timedelta(0) if pd.isna(width) else width)
-    since, until = window or (starts.min(), ends.max())
-    if find_running(starts, now) is not None:
-        until = now
-    moments = pd.concat([starts.iloc[:1], ends]).clip(pd.Timestamp(since), pd.Timestamp(until))
-    return moments, [sums[0] - float(net["net_usd"].iloc[0]), *sums]
-
-
-def find_running(moments: pd.Series, now: Any) -> tuple[Any, Any] | None:
-    """Return the start and end of the last bucket of ``moments`` if it still runs at ``now``."""
-    width = moments.diff().min()
-    if now is None or pd.isna(width) or not moments.max() <= now < moments.max() + width:
-        return None
-    return moments.max(), moments.max() + width
+    ends = starts + (buckets.width or pd.Timedelta(0))
+    until = buckets.until
+    moments = pd.concat([starts.iloc[:1], ends]).clip(buckets.since, until)
+    sums = [sums[0] - float(net["net_usd"].iloc[0]), *sums]
+    if until is not None and until > moments.max():
+        return pd.concat([moments, pd.Series([until])]), [*sums, sums[-1]]
+    return moments, sums
 
 
 def create_cut_marks(colours: Theme, cuts: Sequence[Cut], zone: tzinfo) -> list[Spec]:
@@ -469,13 +513,12 @@ def format_moments(moments: pd.Series, zone: tzinfo = UTC) -> list[str]:
     return [str(text) for text in texts]
 
 
-def create_period(moments: pd.Series) -> Spec:
+def create_period(width: pd.Timedelta | None) -> Spec:
     """Draw a bar over its whole bucket, instead of centred on the bucket's start."""
-    gaps = moments.diff().dropna()
-    if gaps.empty:
+    if width is None:
         return {}
-    width = gaps.min() / pd.Timedelta(milliseconds=1)
-    return {"xperiod": width, "xperiodalignment": "middle", "width": 0.88 * width}
+    length = width / pd.Timedelta(milliseconds=1)
+    return {"xperiod": length, "xperiodalignment": "middle", "width": 0.88 * length}
 
 
 def blend(paper: str, colour: str, share: float) -> str:

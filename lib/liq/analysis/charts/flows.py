@@ -33,6 +33,7 @@ def bars(
     zone: tzinfo = UTC,
     now: Any = None,
     window: tuple[Any, Any] | None = None,
+    bucket: str | None = None,
 ) -> Spec:
     """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
 
@@ -46,6 +47,7 @@ def bars(
         zone: Time zone of the time axis.
         now: Marks the bucket that runs at this moment; no price is drawn after it.
         window: Exact start and end of the rows; marks the buckets that they cut.
+        bucket: Width of a bucket, as in the query; by default the least step between rows.
 
     Example:
         >>> frame = liq.hit("liquidations_by_bucket", bucket="1m", window="1h")
@@ -54,8 +56,9 @@ def bars(
     """
     colours = THEMES[theme]
     times = base.format_moments(frame["ts"], zone)
-    period = base.create_period(frame["ts"])
-    cuts = base.find_cuts(frame["ts"], now, window, zone)
+    buckets = base.find_buckets(frame["ts"], bucket, window, now)
+    period = base.create_period(buckets.width)
+    cuts = base.find_cuts(buckets, zone)
     parts = _match_cuts(frame["ts"], cuts)
     traces = [
         _mark_parts(
@@ -73,7 +76,9 @@ def bars(
     layout["shapes"] += base.create_cut_marks(colours, cuts, zone)
     layout["yaxis"] = base.create_usd_axis(colours, "liquidated", frame, gaps=gaps)
     if price is not None and len(price):
-        lines, layout["yaxis2"] = create_overlay(colours, price, zone, now)
+        lines, layout["yaxis2"] = create_overlay(
+            colours, base.find_buckets(price["ts"], bucket, now=now), price, zone
+        )
         traces += lines
         layout["margin"] |= {"r": 72}
     return {"data": traces, "layout": layout}
@@ -90,10 +95,12 @@ def cumulative_net(
     zone: tzinfo = UTC,
     now: Any = None,
     window: tuple[Any, Any] | None = None,
+    bucket: str | None = None,
 ) -> Spec:
     """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`.
 
-    The line has the sum until each moment: of a bucket at its end, of one that runs at ``now``.
+    The line has the sum until each moment: of a bucket at its end, of the newest at ``now`` or at
+    the end of the ``window``.
 
     Example:
         >>> frame = liq.hit("cumulative_net", bucket="1m", window="1h")
@@ -101,7 +108,7 @@ def cumulative_net(
         ['long minus short']
     """
     colours = THEMES[theme]
-    moments, sums = base.sum_over_time(frame, now, window)
+    moments, sums = base.sum_over_time(frame, base.find_buckets(frame["ts"], bucket, window, now))
     trace = {
         "type": "scatter",
         "mode": "lines",
@@ -237,22 +244,22 @@ def _draw_ranking(
 
 
 def create_overlay(
-    colours: Theme, frame: pd.DataFrame, zone: tzinfo = UTC, now: Any = None
+    colours: Theme, buckets: base.Buckets, frame: pd.DataFrame, zone: tzinfo = UTC
 ) -> tuple[list[Spec], Spec]:
     """Return the closing prices of ``price_by_bucket`` as lines, and their axis on the right.
 
-    A bucket closes at its end. A bucket that runs at ``now`` has its newest price there.
+    A bucket closes at its end. A bucket that runs has its newest price now.
     """
     axis = base.create_axis(colours, "mark price (quote per base)") | _ON_THE_RIGHT
-    closed = frame if base.find_running(frame["ts"], now) is None else frame.iloc[:-1]
-    period = base.create_period(frame["ts"])
+    closed = frame.iloc[:-1] if buckets.is_running else frame
+    period = base.create_period(buckets.width)
     line = _create_price_line(colours, closed, base.format_moments(closed["ts"], zone))
     if period:
         line |= {"xperiod": period["xperiod"], "xperiodalignment": "end"}
     if len(closed) == len(frame):
         return [line], axis
     newest = frame.iloc[-2:]
-    ends = pd.Series([newest["ts"].iloc[-1], pd.Timestamp(now).tz_convert("UTC")])
+    ends = pd.Series([newest["ts"].iloc[-1], buckets.now])
     running = _create_price_line(colours, newest, base.format_moments(ends, zone))
     return [line, running | {"showlegend": False}], axis
 

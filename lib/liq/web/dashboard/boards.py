@@ -158,6 +158,7 @@ class Overview(Board):
                 price=shown["price"],
                 now=frames.now,
                 window=frames.window,
+                bucket=frames.bucket,
             )
             self.bars.label = sentences.describe_bars(frames, options.zone)
         with assets:
@@ -173,6 +174,7 @@ class Overview(Board):
                 options,
                 now=frames.now,
                 window=frames.window,
+                bucket=frames.bucket,
             )
             self.net.label = sentences.describe_net(frames)
         with symbols:
@@ -233,6 +235,7 @@ class Prices(Board):
                 zone=options.zone,
                 now=frames.now,
                 window=frames.window,
+                bucket=frames.bucket,
                 most_cells=MOST_CELLS,
             )
             # a zoom of prices or dollars fits one choice of prints

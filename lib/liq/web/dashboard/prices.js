@@ -620,6 +620,7 @@ class Board {
     if (!this.hidden.has("net")) {
       const [line, area] = [new Path2D(), new Path2D()];
       let isDrawn = false;
+      let last = null; // the end of the line
       for (let at = 0; at < ts.length; at++) {
         if (Number.isNaN(total[at])) {
           isDrawn = false; // no row, and no line
@@ -634,6 +635,12 @@ class Board {
         area.lineTo(end, after);
         area.lineTo(end, y(0));
         isDrawn = true;
+        last = [end, after];
+      }
+      if (last && Number.isFinite(until) && x(until) > last[0]) { // no rows after the last print
+        line.moveTo(...last);
+        line.lineTo(x(until), last[1]);
+        area.rect(last[0], y(0), x(until) - last[0], last[1] - y(0));
       }
       ctx.fillStyle = ctx.strokeStyle = colours.net;
       ctx.globalAlpha = 0.15;
