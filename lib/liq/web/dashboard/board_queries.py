@@ -42,8 +42,8 @@ class Controls(NamedTuple):
 
     @property
     def focus(self) -> str:
-        """The asset of boards that show a single asset."""
-        return self.asset or self.lead or _REFERENCE
+        """The asset of boards that show a single asset; "" for symbols without prints."""
+        return self.asset or self.lead or ("" if self.symbols else _REFERENCE)
 
     @property
     def choices(self) -> dict[str, Any]:

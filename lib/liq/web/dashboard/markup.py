@@ -104,7 +104,7 @@ def render_notice(model: DashboardModel) -> Markup:
     elif model.state is State.EMPTY and model.until and not model.has_reports:
         title, text = "Nothing was recorded", f"{_UNRECORDED} {_advise_empty(model)}"
     elif model.state is State.EMPTY:
-        title, text = "No liquidations match", f"{_join_notes(model)}{_advise_empty(model)}"
+        title, text = "No liquidations match", _advise_empty(model)
     elif model.state in _NOTICES:
         title, text = _NOTICES[model.state]
     else:
@@ -209,15 +209,22 @@ def render_bars_title(frames: Frames, about: str = "") -> Markup:
     """Return the heading of the bars, with a note if the bucket had to be widened."""
     used, asked = frames.bucket, frames.controls.bucket
     wider = f"; {asked} has too many bars for this window" if used != asked else ""
-    beside = f"and the mark price of {frames.controls.focus}"
+    focus = frames.controls.focus
+    beside = f"and the mark price of {focus}" if focus else "without a price"
     return render_heading(f"Liquidated per {used}", f"{beside}{wider}", about)
+
+
+def name_candles(frames: Frames) -> str:
+    """Return what the candles show; the asset of symbols without prints is not known."""
+    focus = frames.controls.focus
+    return (f"{focus} price" if focus else "Price") + f" and liquidations per {frames.bucket}"
 
 
 def render_prices_title(frames: Frames, about: str = "") -> Markup:
     """Return the heading of the candles, with the notional beyond the prices that they show."""
     beyond = count_beyond(frames.board["price"], frames.board["cells"])
     note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
-    title = f"{frames.controls.focus} price and liquidations per {frames.bucket}"
+    title = name_candles(frames)
     return render_heading(title, f"a bubble's area is USD{note}", about)
 
 
@@ -435,7 +442,7 @@ def _capitalise(text: str) -> str:
 
 
 def _advise_empty(model: DashboardModel) -> str:
-    """Return what may bring rows: another time, fewer filters, or a producer."""
+    """Return which names no row has, and what may bring rows: another time, fewer filters."""
     is_past = model.until is not None
     travel = "Step with the arrows, or press Live to return to now."
     advice = [travel if is_past else "Widen the window."]
@@ -447,7 +454,7 @@ def _advise_empty(model: DashboardModel) -> str:
         advice.append("Remove one below the controls, or press Clear all.")
     if not is_past and not model.trouble and (model.latest is None or model.latest.ts is None):
         advice.append(_NEVER_RECORDED)
-    return " ".join(advice)
+    return _join_notes(model) + " ".join(advice)
 
 
 def _join_notes(model: DashboardModel) -> str:
