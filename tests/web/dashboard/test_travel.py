@@ -65,11 +65,20 @@ def test_live_leaves_a_fixed_start_for_the_window_before(preset: str) -> None:
     fixed = model.chosen
     assert fixed.since
     assert not live.disabled
+    model.step(1)
+    assert model.chosen == fixed  # which is there already
     brush(model)
     live.click()
     assert model.chosen == fixed
     live.click()
     assert (span_of(model), live.disabled) == (Span("4h"), True)
+
+
+def test_live_leaves_the_fixed_start_of_a_notebook_for_a_window_that_moves() -> None:
+    model = DashboardModel(window="4h", since=datetime.now(UTC) - timedelta(hours=3))
+    assert not model.is_usual
+    model.go_live()
+    assert (span_of(model), model.is_usual) == (Span("4h"), True)
 
 
 def test_live_keeps_a_window_that_was_chosen_in_the_past() -> None:
@@ -439,6 +448,14 @@ def test_the_form_shows_what_was_understood_in_the_zone_of_the_page() -> None:
     assert form.errors == {"end": f"to='to from' {like}"}
     submit("2026-03-02", "2026-03-01")
     assert form.errors == dict.fromkeys(["start", "end"], "from is not before to")
+    model.zone = "UTC"
+    for early in ("0001-01-01 00:00", "0001-01-02", "2000-01-01 00:00"):
+        submit("", early)  # nobody typed a start
+        assert form.errors == {"end": f"to={early!r} is too early for a window of 1h"}
+    submit("it's to", "")
+    assert form.errors == {"start": f'from="it\'s to" {like}'}
+    submit("2000-01-01", "2026-03-01")
+    assert form.errors.keys() == {"start", "end"}  # they are too far apart
     assert boundary.fault == ""  # which would stand far from the fields, and name a log
     assert (model.window, model.until) == ("1h", NOON)
     model.go_live()

@@ -264,9 +264,9 @@ def _create_span_form(model: DashboardModel, boundary: ErrorBoundary) -> SpanFor
 
 
 def _find_fields(error: str) -> list[str]:
-    """Return the fields that an error of `times.parse_span` names, outside of typed text."""
-    named = re.findall(r"\b(from|to)\b", re.sub("'.*?'", "", error))
-    return [field for field, name in (("start", "from"), ("end", "to")) if name in named]
+    """Return the field whose text an error of `times.parse_span` begins with, both for others."""
+    named = re.match(r"(from|to)=", error)
+    return [{"from": "start", "to": "end"}[named[1]]] if named else ["start", "end"]
 
 
 def _report_to_field(

@@ -267,7 +267,7 @@ class DashboardModel(HasTraits):
                 f" min_notional={self.min_notional:.15g}"
             )
         self._grown = ""  # the window since the fixed start
-        self._span = self._moving = self.chosen
+        self._span, self._moving = self.chosen, Span(self.window)
         self._set_usual(self.chosen._replace(until=None))
         self.observe(self._remember, ["window", "until", "since"])
         self.observe(self._lift_maximum, "min_notional")
@@ -394,7 +394,7 @@ class DashboardModel(HasTraits):
         if end < datetime.now(UTC):
             self.until = end
         else:
-            self.go_live()
+            self._set_span(self._usual)
 
     def poll(self) -> bool:
         """Read, and apply the reading; return whether frames changed."""
@@ -489,7 +489,10 @@ class DashboardModel(HasTraits):
         self.trail = kept[-_MOST_SPANS:]
 
     def _set_usual(self, usual: Span) -> None:
-        """Keep the window that `go_live` restores, and the moving one that it leaves that for."""
+        """Keep the window that `go_live` restores.
+
+        If it moves, `go_live` also restores it from a fixed start that ends now.
+        """
         self._usual = usual
         if not usual.since:
             self._moving = usual

@@ -5,10 +5,10 @@
 const MOST = 100; // names in the list at once
 const ALL = ""; // the name of the option that removes all names
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
-let count = 0; // of the fields on the page
 
 function render({ model, el }) {
-  const id = `liq-picker-${(count += 1)}`;
+  globalThis.liqCount = (globalThis.liqCount ?? 0) + 1; // JupyterLab loads this file for each field
+  const id = `liq-picker-${globalThis.liqCount}`;
   const make = (tag, attributes) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -137,15 +137,21 @@ function render({ model, el }) {
     else field.removeAttribute("aria-describedby");
   };
   const showError = () => report(model.get("error"));
+  const clearError = () => {
+    report("");
+    if (!model.get("error")) return;
+    model.set("error", ""); // another view of the field would show it
+    model.save_changes();
+  };
 
   field.oninput = () => {
-    report("");
+    clearError();
     open(true);
     list.scrollTop = 0;
   };
   field.onclick = () => open(true);
   field.onblur = () => {
-    report("");
+    clearError();
     open(false);
   };
   field.onkeydown = (event) => {
@@ -174,7 +180,7 @@ function render({ model, el }) {
     if (option) choose(option.dataset.name);
   };
   const hasChosen = () => {
-    report("");
+    clearError();
     draw();
   };
   model.on("change:value", hasChosen);

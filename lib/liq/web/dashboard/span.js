@@ -1,13 +1,12 @@
 // A form for the start and the end of the window. Redraws leave a field alone while one types.
 
-let count = 0; // of the forms on the page
-
 function render({ model, el }) {
   const form = document.createElement("form");
   const error = document.createElement("p");
-  error.id = `liq-span-error-${(count += 1)}`;
+  globalThis.liqCount = (globalThis.liqCount ?? 0) + 1; // JupyterLab loads this file for each form
+  error.id = `liq-span-error-${globalThis.liqCount}`;
   error.className = "liq-error";
-  error.setAttribute("role", "alert"); // there before its text: screen readers speak a change
+  error.setAttribute("role", "alert"); // screen readers speak it as it appears
   const fields = ["start", "end"].map((name, number) => {
     const field = document.createElement("input");
     field.placeholder = ["2026-03-02 13:00", "now"][number];
@@ -35,7 +34,11 @@ function render({ model, el }) {
     }
   };
   const showErrors = () => report(model.get("errors"));
-  form.oninput = () => report({});
+  form.oninput = () => {
+    report({});
+    model.set("errors", {}); // another view of the form would show them
+    model.save_changes();
+  };
   model.on("change:errors", showErrors);
   const show = document.createElement("button");
   show.textContent = "Show";
