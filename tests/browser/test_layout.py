@@ -265,6 +265,10 @@ async def test_panels_without_sizes_are_about_as_large_as_before_they_were_arran
         await measure_board(visitor, "Overview")
         await visitor.until("!document.querySelector('.liq-pace').checkVisibility()")
         assert max(await visitor.page.evaluate(HOLES)) < 1
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
+        await press(visitor, "Liquidated per bucket", "taller")  # it has grown by a hidden panel
+        kept = await visitor.page.evaluate("JSON.parse(localStorage['liq-layout'])['liq-overview']")
+        assert kept["sizes"]["liq-bars"][0] == 8  # columns of the start
         await visitor.page.evaluate("localStorage.clear()")
         await visitor.open_board("Feeds")  # the board is placed without it when it opens again
         assert visitor.complaints == []

@@ -51,8 +51,8 @@ function check(kept) {
 
 /**
  * Return the rules that place a board's panels. A panel that nobody has sized has the columns and the
- * least height of style.css. It grows with its contents, which may come after the panel, and into the
- * room that a hidden panel leaves in its row. A narrow window has one column, so no sizes.
+ * least height of style.css. It grows with its contents, which may come after the panel. Once a panel
+ * is hidden, the others fill their rows. A narrow window has one column, so no sizes.
  */
 function write(board, { order, hidden, sizes }) {
   const grid = `.liq-root .liq-page > .liq-board.${board}`;
@@ -114,9 +114,13 @@ class Arrangement {
     this.order.splice(place, 0, name);
   }
 
+  /** Add to a panel's size. A panel that only gets taller keeps its columns, though it has grown. */
   resize(name, columns, height) {
-    const [width, tall] = this.sizes[name] ?? this.measure(this.panels.get(name));
-    this.sizes[name] = [clamp(width + columns, 2, COLUMNS), clamp(tall + height, LOWEST, HIGHEST)];
+    const panel = this.panels.get(name);
+    const [width, tall] = this.sizes[name] ?? this.measure(panel);
+    const own = Number(getComputedStyle(panel).getPropertyValue("--columns"));
+    const before = columns || this.sizes[name] ? width : own;
+    this.sizes[name] = [clamp(before + columns, 2, COLUMNS), clamp(tall + height, LOWEST, HIGHEST)];
   }
 }
 
