@@ -266,9 +266,9 @@ async def test_panels_without_sizes_are_about_as_large_as_before_they_were_arran
         await visitor.until("!document.querySelector('.liq-pace').checkVisibility()")
         assert max(await visitor.page.evaluate(HOLES)) < 1
         await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
-        await press(visitor, "Liquidated per bucket", "taller")  # it has grown by a hidden panel
+        await press(visitor, "By exchange", "taller")  # it has grown, since a panel is hidden
         kept = await visitor.page.evaluate("JSON.parse(localStorage['liq-layout'])['liq-overview']")
-        assert kept["sizes"]["liq-bars"][0] == 8  # columns of the start
+        assert kept["sizes"]["liq-exchanges"][0] == 4  # columns of the start
         await visitor.page.evaluate("localStorage.clear()")
         await visitor.open_board("Feeds")  # the board is placed without it when it opens again
         assert visitor.complaints == []
