@@ -13,6 +13,7 @@ import pytest
 from liq.analysis import charts
 from liq.analysis.charts import THEMES, Chart
 from liq.analysis.charts.prices import count_beyond, create_panels
+from liq.errors import QueryError
 
 TIMES = pd.to_datetime(["2026-01-01T00:00Z", "2026-01-01T00:01Z", "2026-01-01T00:02Z"])
 COUNTS = {"not_live": [0, 0, 0], "partial": [0, 0, 0]}
@@ -307,8 +308,67 @@ def test_no_bucket_is_marked_when_none_of_them_runs(now: Any) -> None:
     figure = charts.bars(BARS, price=PRICES, now=now)
     assert figure.layout.shapes == ()
     assert len(figure.data) == 3
-    for rows in (0, 1):  # of unknown width
+    for rows in (0, 1):  # of unknown width without a `bucket`
         assert charts.bars(BARS.iloc[:rows], price=PRICES.iloc[:rows], now=now).layout.shapes == ()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_buckets_that_the_window_cuts_are_marked_and_say_which_part_they_are(zone: str) -> None:
+    window = TIMES[0] + pd.Timedelta("25s"), TIMES[2] + pd.Timedelta("20s")
+    given: dict[str, Any] = {"window": window, "zone": ZoneInfo(zone)}
+    clocks = [f"{each.tz_convert(zone):%H:%M:%S}" for each in window]
+    from_, until = (f"only {word} {at}" for word, at in zip(("from", "until"), clocks, strict=True))
+    figure = charts.bars(BARS, **given)
+    assert [shape.name for shape in figure.layout.shapes] == [from_, until]
+    for trace in figure.data:
+        first, whole, last = trace.hovertemplate
+        assert f"({from_})" in first
+        assert f"({until})" in last
+        assert "(" not in whole
+        assert list(trace.marker.opacity) == [0.6, 1, 0.6]
+    live = charts.bars(BARS, **given, now=window[1])
+    assert [shape.name for shape in live.layout.shapes] == [from_, "still running"]
+    assert live.data[0].hovertemplate[2].startswith("%{y:$,.0f} (still running)")
+    whole = charts.bars(BARS, window=(TIMES[0], TIMES[2] + pd.Timedelta("1min")))
+    assert (whole.layout.shapes, whole.data[0].marker.opacity) == ((), None)
+    board = charts.candles(MARKS, cells=CELLS, net=NET, **given)
+    assert [shape.name for shape in board.layout.shapes] == [from_, until]
+    panels = create_panels(MARKS, cells=CELLS, net=NET, **given)
+    assert [part for *_, part in panels["cuts"]] == [from_, until]
+    assert panels["window"][1] - panels["window"][0] == 115_000
+    line = charts.cumulative_net(NET, **given).data[0]
+    assert [line.x[0][17:19], line.x[-1][17:19]] == ["25", "20"]
+    late = charts.candles(MARKS.iloc[:2], cells=CELLS, net=NET, **given)  # prices end earlier
+    assert [shape.name for shape in late.layout.shapes] == [from_, until]
+
+
+def test_a_bucket_alone_is_marked_where_its_width_is_given() -> None:
+    window = TIMES[0] + pd.Timedelta("25s"), TIMES[0] + pd.Timedelta("45s")
+    given: dict[str, Any] = {"window": window, "bucket": "1m"}
+    one: dict[str, Any] = {"cells": CELLS.iloc[:1], "net": NET.iloc[:1]}
+    marked = ["only from 00:00:25, only until 00:00:45"]
+    for figure in (
+        charts.bars(BARS.iloc[:1], **given),
+        charts.candles(MARKS.iloc[:1], **one, **given),
+    ):
+        assert [shape.name for shape in figure.layout.shapes] == marked
+    line = charts.cumulative_net(NET.iloc[:1], **given).data[0]
+    assert [moment[17:19] for moment in line.x] == ["25", "45"]
+    assert create_panels(MARKS.iloc[:1], **one, **given)["width"] == 60_000
+    window = TIMES[0] + pd.Timedelta("250ms"), TIMES[2]
+    (mark,) = charts.bars(BARS.iloc[:1], window=window, bucket="1s").layout.shapes
+    assert mark.name == "only from 00:00:00.250"
+
+
+def test_the_window_is_a_pair_of_moments_in_any_form_that_a_span_has() -> None:
+    naive = TIMES[0].tz_localize(None).to_pydatetime()
+    for since in ("2026-01-01T00:00:25Z", naive + pd.Timedelta("25s")):
+        (mark,) = charts.bars(BARS, window=(since, "2026-01-01T00:03Z")).layout.shapes
+        assert mark.name == "only from 00:00:25"
+    wrongs: tuple[Any, ...] = ("1h", "24", pd.Timedelta("1h"), (TIMES[0], "soon"), TIMES)
+    for wrong in wrongs:
+        with pytest.raises(QueryError, match="is no pair of moments: give the start and the end"):
+            charts.bars(BARS, window=wrong)
 
 
 def test_times_that_nobody_received_are_shaded() -> None:
@@ -373,10 +433,28 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     assert texts(nothing) == ["no feed has reported in this window"]
 
 
-def test_cumulative_net_is_a_stepped_line() -> None:
-    (line,) = charts.cumulative_net(NET).data
-    assert list(line.y) == [-1, -1, 3.5]
-    assert line.line.shape == "hv"
+@pytest.mark.parametrize("name", ["cumulative_net", "candles"])
+def test_cumulative_net_has_the_sum_until_each_moment(name: str) -> None:
+    """A bucket's sum is known at its end; of the bucket that runs, until now."""
+
+    def draw(net: pd.DataFrame, now: Any = None) -> Any:
+        board = charts.candles(MARKS, cells=CELLS, net=net, now=now)
+        return board.data[-1] if name == "candles" else charts.cumulative_net(net, now=now).data[0]
+
+    shifted = NET.assign(cumulative_usd=NET["cumulative_usd"] + 10)  # a limit cut earlier buckets
+    line = draw(shifted)
+    assert list(line.y) == [10, 9, 9, 13.5]
+    assert [moment[11:19] for moment in line.x] == ["00:00:00", "00:01:00", "00:02:00", "00:03:00"]
+    assert line.line.shape is None
+    live = draw(NET, TIMES[2] + pd.Timedelta(seconds=20))
+    assert (live.x[-1], live.y[-1]) == ("2026-01-01T00:02:20.000", 3.5)
+    quiet = draw(NET, TIMES[2] + pd.Timedelta(minutes=5))  # since the last print
+    assert list(zip((moment[14:19] for moment in quiet.x), quiet.y, strict=True))[-2:] == [
+        ("03:00", 3.5),
+        ("07:00", 3.5),
+    ]
+    assert list(draw(NET.iloc[:1]).y) == [0, -1]
+    assert len(draw(NET.iloc[:0]).y) == 0
 
 
 def test_rankings_put_the_greatest_on_top() -> None:
@@ -439,8 +517,8 @@ def test_candles_share_their_axes_with_bubbles_and_sums() -> None:
     figure = charts.candles(MARKS, "dark", cells=CELLS, net=NET, now=now)
     candle, longs, shorts, long_sums, short_sums, net = figure.data
     assert (candle.open[1], candle.high[1], candle.low[1], candle.close[1]) == (101, 103, 100, 103)
-    # each is drawn over its own bucket, so that bucket, bubble and step stand above one another
-    assert {trace.xperiod for trace in (candle, longs, shorts, net)} == {60_000}
+    # each is drawn over its own bucket, so that candle and bubble are above one another
+    assert {trace.xperiod for trace in (candle, longs, shorts)} == {60_000}
     assert {trace.xaxis or "x" for trace in (candle, longs, shorts, net)} == {"x"}
     assert list(longs.marker.size) == [10, 1000]
     assert longs.marker.sizeref == shorts.marker.sizeref
@@ -449,10 +527,9 @@ def test_candles_share_their_axes_with_bubbles_and_sums() -> None:
     assert {trace.xaxis for trace in (long_sums, short_sums)} == {"x2"}
     assert sum(long_sums.x) == 1010
     assert sum(short_sums.x) == 100
-    assert list(net.y) == [-1, -1, 3.5]
     assert figure.layout.xaxis.showspikes
     assert figure.layout.hoversubplots == "axis"
-    assert [shape.name for shape in figure.layout.shapes] == ["running bucket"]
+    assert [shape.name for shape in figure.layout.shapes] == ["still running"]
 
 
 def test_candles_are_not_pressed_flat_by_a_print_far_off() -> None:
@@ -484,7 +561,8 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert buckets["ts"] == [start, start + 60_000, start + 120_000]
     assert buckets["close"][1:] == list(figure.data[0].close)
     assert math.isnan(buckets["close"][0])
-    assert buckets["total"] == list(figure.data[5].y)
+    assert buckets["total"] == list(figure.data[5].y[1:])
+    assert panels["window"] == [None, start + 140_000]
     assert (sum(buckets["long"]), sum(buckets["short"])) == (1010, 100)
     assert panels["tables"]["long"]["usd"] == list(figure.data[1].marker.size)
     assert panels["tables"]["sums"]["long"] == list(figure.data[3].x)
@@ -492,7 +570,7 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert panels["titles"]["net"] == figure.layout.yaxis2.title.text
     assert panels["titles"]["time"] == figure.layout.xaxis.title.text
     assert panels["gaps"] == [[start, start + 60_000]]
-    assert panels["running"] == [start + 120_000, start + 180_000]
+    assert panels["cuts"] == [[start + 120_000, start + 180_000, "still running"]]
     assert panels["range"] == [start, start + 140_000]
     assert panels["is_bound"]
     assert panels["colours"]["long"] == THEMES["dark"].long
@@ -517,7 +595,7 @@ def test_panels_show_what_there_is() -> None:
     assert empty["empty"] == "no mark price and no liquidations in this window"
     assert empty["badge"] == ""
     assert not empty["is_bound"]
-    assert (empty["range"], empty["running"], empty["gaps"]) == (None, None, [])
+    assert (empty["range"], empty["cuts"], empty["gaps"]) == (None, [], [])
     lone = create_panels(nothing, cells=CELLS.assign(not_live=1, partial=1), net=NET)
     assert lone["empty"] == ""
     assert lone["badge"] == "SIMULATED OR REPLAYED DATA"
@@ -718,13 +796,22 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(item)
 
 
-def test_a_time_axis_without_data_and_range_has_no_labels() -> None:
-    """Plotly would label it with the year 2000."""
-    nothing = BARS.iloc[:0]
-    assert charts.bars.spec(nothing)["layout"]["xaxis"]["showticklabels"] is False
-    span = (BARS["ts"].min(), BARS["ts"].max())
-    for shown in (charts.bars.spec(BARS), charts.bars.spec(nothing, span=span)):
-        assert "showticklabels" not in shown["layout"]["xaxis"]
+def test_axes_without_data_are_hidden_except_for_the_time_of_the_window() -> None:
+    """Plotly would label them with the year 2000, and with dollars from minus one."""
+    nothing, span = BARS.iloc[:0], (BARS["ts"].min(), BARS["ts"].max())
+
+    def hidden(spec: dict[str, Any]) -> list[str]:
+        return [
+            name
+            for name, part in spec["layout"].items()
+            if name[1:5] == "axis" and not part.get("visible", True)
+        ]
+
+    assert hidden(charts.bars.spec(BARS)) == []
+    assert hidden(charts.bars.spec(nothing)) == ["xaxis", "yaxis"]
+    assert hidden(charts.bars.spec(nothing, span=span)) == ["yaxis"]
+    assert hidden(charts.bars.spec(nothing, span=span, price=PRICES)) == ["yaxis"]
+    assert hidden(charts.top_symbols.spec(SYMBOLS.iloc[:0])) == ["xaxis", "yaxis"]
 
 
 def test_rows_of_another_query_are_refused_by_the_name_of_the_column() -> None:

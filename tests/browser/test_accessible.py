@@ -247,7 +247,7 @@ async def test_axe_finds_nothing_serious_in_what_opens(
         await symbols.fill("")
         await symbols.press("ArrowDown")
         await symbols.press("Enter")
-        await page.get_by_role("button", name="remove all filters").wait_for()
+        await page.get_by_role("button", name="Clear all filters").wait_for()
         await symbols.press("ArrowDown")  # with names that are chosen, and one to remove all
         await page.locator(".liq-picker [aria-selected=true]").first.wait_for()
         await has_nothing_serious(page, ".liq-rows")

@@ -103,13 +103,15 @@ async def test_a_hostile_address_gives_the_default_and_one_line(
     )
     async with visit(f"{base}?token={token}&{hostile}") as visitor:
         await visitor.shows("Ignored from the address.", ".liq-ignored")
-        await visitor.redraws()
+        await visitor.shows("No liquidations match.", ".liq-notices")
         await visitor.shows("Overview", PRESSED)
         assert await visitor.page.locator(".liq-ignored img, .liq-ignored script").count() == 0
         assert await visitor.page.locator(".liq-ignored .liq-notice").count() == 1
         assert await visitor.page.locator(".liq-fault p").count() == 0
         await visitor.page.get_by_label("Bucket", exact=True).select_option("5m")
         await visitor.page.wait_for_selector(".liq-ignored", state="hidden")
+        await visitor.page.get_by_role("button", name="Clear all filters").click()
+        await visitor.redraws()
         await has_query(visitor, bucket="5m")
         assert visitor.complaints == []
 

@@ -96,6 +96,13 @@ async def test_the_overview_shows_the_last_hours_at_once(
         # a market of minutes has no usual, and says why
         await visitor.until(UNUSUAL_IN_WORDS)
         await visitor.shows("simulated or replayed", ".liq-tile")
+        net = visitor.page.locator(".liq-net")
+        await net.locator(".liq-plot").hover()  # which shows the buttons of plotly
+        buttons = await net.locator(".modebar-group").bounding_box()
+        badge = await net.locator(".annotation", has_text="SIMULATED DATA").bounding_box()
+        assert buttons
+        assert badge
+        assert buttons["y"] + buttons["height"] <= badge["y"] + 2  # the text has room within
         assert await count(visitor, ".liq-tile i:not(:empty)") == 0
         assert visitor.complaints == []
 

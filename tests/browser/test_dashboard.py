@@ -89,7 +89,7 @@ async def test_controls_reach_the_kernel(share: Visiting, market: Producer) -> N
         await visitor.shows("BTCUSDT", ".liq-chips")
         await symbols.fill("BTCUSDX")
         await symbols.press("Enter")
-        await visitor.shows("no row has the symbol 'BTCUSDX'; nearest: BTCUSDT", ".liq-fault")
+        await visitor.shows("no row has the symbol 'BTCUSDX'; nearest: BTCUSDT", ".liq-error")
         await visitor.page.get_by_role("button", name="Pause").click()
         await visitor.shows("Paused", ".liq-notices")
         assert visitor.complaints == []

@@ -142,7 +142,7 @@ async def test_an_asset_is_searched_in_any_case_replaced_and_removed_by_keyboard
         await expect(assets).to_have_attribute("placeholder", "ETH")
         await assets.fill("btc,eth")
         await press("Enter")
-        await visitor.shows("choose one asset, not 2", ".liq-fault")
+        await visitor.shows("choose one asset, not 2", ".liq-error")
         await has_query(visitor, asset="ETH")
         await press("Backspace")
         await has_query(visitor)
@@ -177,15 +177,19 @@ async def test_a_name_that_no_row_has_is_reported_and_changes_nothing(share: Vis
         await symbols.fill("BTCUSDX")
         await visitor.shows("none in view is like “BTCUSDX”", ".liq-hint")
         await symbols.press("Enter")
-        await visitor.shows("no row has the symbol 'BTCUSDX'; nearest: BTCUSDT", ".liq-fault")
+        await visitor.shows("no row has the symbol 'BTCUSDX'; nearest: BTCUSDT", ".liq-error")
+        await expect(symbols).to_have_attribute("aria-invalid", "true")
         await symbols.fill("<script>alert(1)</script>")
         await symbols.press("Enter")
-        await visitor.shows("no row has the symbol '<script>alert(1)</script>'", ".liq-fault")
+        await visitor.shows("no row has the symbol '<script>alert(1)</script>'", ".liq-error")
         await has_query(visitor)
         await symbols.fill("btcusdt")
         await symbols.press("Enter")
         await has_query(visitor, symbols="BTCUSDT")
-        await visitor.page.wait_for_selector(".liq-fault p", state="detached")
+        await expect(
+            visitor.page.locator(".liq-picker .liq-error", has_text="no row")
+        ).to_have_count(0)
+        await expect(symbols).to_have_attribute("aria-invalid", "false")
         assert visitor.complaints == []
 
 
@@ -230,7 +234,7 @@ async def test_chips_show_every_filter_and_clear_it(share: Visiting) -> None:
         await has_query(
             visitor, asset="BTC", venues="binance_usdm", symbols="BTC-PERP", minimum="1000"
         )
-        await visitor.page.get_by_role("button", name="remove all filters").click()
+        await visitor.page.get_by_role("button", name="Clear all filters").click()
         await has_query(visitor)
         await expect(chips).to_have_count(0)
         assert visitor.complaints == []
@@ -248,7 +252,7 @@ async def test_300_chosen_symbols_leave_the_page_usable(share: Visiting) -> None
         assert box
         assert box["height"] <= 100
         assert await symbols.get_attribute("placeholder") == "300 symbols"
-        await visitor.page.get_by_role("button", name="remove all filters").click()
+        await visitor.page.get_by_role("button", name="Clear all filters").click()
         await has_query(visitor)
 
 

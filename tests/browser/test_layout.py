@@ -28,6 +28,14 @@ SIZES = """Object.fromEntries(
     return [panel.querySelector("h2").firstChild.textContent, [width, height]];
   })
 )"""
+HOLES = """Array.from(Map.groupBy(
+  Array.from(document.querySelectorAll(".liq-board > .liq-card"))
+    .filter(panel => panel.checkVisibility())
+    .map(panel => panel.getBoundingClientRect()),
+  ({ top }) => Math.round(top),
+).values(), (row) => Math.abs(
+  document.querySelector(".liq-board").getBoundingClientRect().right - row.at(-1).right,
+))"""  # pixels right of the panels of each row
 IS_WHOLE = "each => each.scrollHeight <= each.clientHeight"
 LOWEST_PX = 160  # of an arranged panel
 MANY_FEEDS = """
@@ -252,6 +260,17 @@ async def test_panels_without_sizes_are_about_as_large_as_before_they_were_arran
             {name: pytest.approx(size, abs=60) for name, size in panels.items()}
             for panels in before
         ]
+        hidden = {"liq-overview": {"order": [], "hidden": ["liq-pace"]}}
+        await keep(visitor, **{"liq-layout": json.dumps(hidden)})
+        await measure_board(visitor, "Overview")
+        await visitor.until("!document.querySelector('.liq-pace').checkVisibility()")
+        assert max(await visitor.page.evaluate(HOLES)) < 1
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
+        await press(visitor, "By exchange", "taller")  # it has grown, since a panel is hidden
+        kept = await visitor.page.evaluate("JSON.parse(localStorage['liq-layout'])['liq-overview']")
+        assert kept["sizes"]["liq-exchanges"][0] == 4  # columns of the start
+        await visitor.page.evaluate("localStorage.clear()")
+        await visitor.open_board("Feeds")  # the board is placed without it when it opens again
         assert visitor.complaints == []
 
 

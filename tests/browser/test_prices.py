@@ -155,6 +155,11 @@ async def test_the_pointer_reads_the_numbers_of_a_bucket(visitor: Visit) -> None
     await expect(visitor.page.locator(".liq-price-hover")).to_be_hidden()
 
 
+async def test_a_candle_is_seen_through_its_bubbles(visitor: Visit) -> None:
+    bubble = 0.65  # of the height: the price of 101, within the body of each candle
+    assert await look(visitor, BUSY + 0.5, bubble) == await look(visitor, 45.5, bubble)
+
+
 async def test_a_gap_is_seen_and_read(visitor: Visit) -> None:
     middle = sum(LOST) / 2 + 0.5
     assert await look(visitor, middle, 0.99) != await look(visitor, 41.5, 0.99)

@@ -117,13 +117,21 @@ async def test_a_wrong_time_is_explained_and_changes_nothing(
     async with share() as visitor:
         await visitor.bars()
         await type_span(visitor, "<b>tomorrow</b>", "")
-        await visitor.shows("is no time: give a time like 2026-03-02 13:00", ".liq-fault")
-        assert (
-            await visitor.page.get_by_label("From", exact=True).input_value() == "<b>tomorrow</b>"
-        )
+        error = visitor.page.locator(".liq-span").get_by_role("alert")
+        await expect(error).to_contain_text("is no time: give a time like 2026-03-02 13:00")
+        start, end = (visitor.page.get_by_label(name, exact=True) for name in ("From", "To"))
+        assert await start.input_value() == "<b>tomorrow</b>"
+        await expect(start).to_have_attribute("aria-invalid", "true")
+        await expect(end).to_have_attribute("aria-invalid", "false")
+        described = await start.get_attribute("aria-describedby")
+        assert described == await error.get_attribute("id")
+        assert await visitor.page.locator(".liq-fault p").count() == 0
         await has_query(visitor)
         await type_span(visitor, "0:00", "")
-        await visitor.page.wait_for_selector(".liq-fault p", state="detached")
+        await expect(error).to_be_hidden()
+        await expect(start).to_have_attribute("aria-invalid", "false")
+        await expect(start).to_have_value(re.compile(r"\d+-\d+-\d+ 00:00:00"))
+        assert await start.evaluate("field => field.scrollWidth <= field.clientWidth")
         await visitor.redraws()
 
 
@@ -274,10 +282,10 @@ async def test_a_time_that_comes_twice_or_never_is_refused_with_what_to_type(
         await choose_local_time(visitor)
         await has_query(visitor, zone="local")
         await type_span(visitor, "2026-10-04 02:30", "2026-10-04 06:00")  # clocks go to 03:00
-        await visitor.shows("type 2026-10-04 03:30:00", ".liq-fault")
+        await visitor.shows("type 2026-10-04 03:30:00", ".liq-error")
         await type_span(visitor, "2026-04-05 02:30", "2026-04-05 06:00")  # and back to 02:00
         fault = r"occurs twice in .*: type 2026-04-05 \S+\+10:30 or (2026-04-05 02:30:00\+09:30)"
-        shown = visitor.page.locator(".liq-fault", has_text=re.compile(fault))
+        shown = visitor.page.locator(".liq-error", has_text=re.compile(fault))
         second = re.search(fault, await shown.inner_text())
         assert second
         await has_query(visitor, zone="local")

@@ -339,7 +339,7 @@ async def test_the_first_chart_is_within_reach_whatever_notices_are_above_it(
     elif not screen.has_touch:
         assert bars["y"] <= FIRST_BAR_PX
         await page.locator(".liq-tape .liq-name").first.click()
-        await page.get_by_role("button", name="remove all filters").wait_for()  # in their line
+        await page.get_by_role("button", name="Clear all filters").wait_for()  # in their line
         await page.evaluate("scrollTo(0, 0)")
         await reader.shows("sums are lower bounds", ".liq-strip")
         assert await find_faults(page, screen) == {}
@@ -540,7 +540,7 @@ async def test_fingers_can_press_options_chips_and_the_form_of_a_rule(
     await option.wait_for()
     assert (await page.evaluate(MEASURE))["small"] == []
     await option.tap()
-    await page.get_by_role("button", name="remove all filters").wait_for()
+    await page.get_by_role("button", name="Clear all filters").wait_for()
     assert (await page.evaluate(MEASURE))["small"] == []
     await page.get_by_role("tab", name="Alerts", exact=True).tap()
     await page.get_by_role("button", name="New rule").tap()

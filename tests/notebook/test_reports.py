@@ -151,6 +151,17 @@ def test_bars_are_as_wide_as_the_window_needs(own: Settings, window: str, bucket
     assert piece.stamp.params["bucket"] == bucket
 
 
+def test_a_report_marks_the_bucket_that_its_end_cuts(own: Settings) -> None:
+    report = Report("1h", "2026-01-01T04:30:05", own)
+    bars = report.chart(charts.bars, "liquidations_by_bucket", bucket="5m").figure
+    net = report.chart(charts.cumulative_net, "cumulative_net", bucket="5m").figure
+    assert bars
+    assert net
+    parts = [shape.get("name") for shape in bars["layout"]["shapes"]]
+    assert parts[-2:] == ["only from 03:30:05", "only until 04:30:05"]
+    assert net["data"][0]["x"][-1] == net["layout"]["xaxis"]["range"][1]
+
+
 def test_a_wrong_window_or_an_empty_report_raises(own: Settings, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="window='soon' is no duration"):
         reports.write(tmp_path / "x.html", "soon", settings=own)

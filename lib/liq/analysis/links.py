@@ -37,6 +37,7 @@ Choices = Mapping[str, Sequence[str]]
 SCOPES: Mapping[str, str] = {"asset": "assets", "symbol": "symbols"}  # parameters by column
 ZONES = ("UTC", "local")
 
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # moment of an address
 _LONGEST = 4000  # characters of an address
 _LONGEST_VALUE = 64  # characters of a value that is no list
 _MOST_NAMES = 100  # in a list
@@ -53,7 +54,7 @@ _BOARDS = {  # of an alert's query; other alerts are about prints
     "cascades": "Cascades",
     "stored_cascades": "Cascades",
 }
-_MOMENT = Parameter(type="timestamp", min="2000-01-01", max="2100-01-01")
+_MOMENT = Parameter(type="timestamp", min=f"{EARLIEST:%Y-%m-%d}", max="2100-01-01")
 _TEXT = Parameter(type="string")
 _NAMES = Parameter(type="list")
 _PARAMETERS = {

@@ -132,6 +132,8 @@ class Report:
             "badge": self._badge,
             "gaps": self._gaps,
             "span": (stamp.since, stamp.until),
+            "window": (stamp.since, stamp.known_until) if stamp.since else None,
+            "bucket": params.get("bucket"),
         }
         accepted = signature(draw.draw).parameters.keys()
         options = {name: value for name, value in options.items() if name in accepted}

@@ -71,16 +71,10 @@ def parse_names(text: str, column: str, settings: Settings) -> list[str]:
     return meant
 
 
-def find_names(
-    texts: Sequence[str], column: str, settings: Settings
-) -> tuple[list[str], list[str]]:
-    """Return the names that rows have for ``texts``, and a note about each text without one.
-
-    Texts that cannot be checked, as QuestDB is unreachable, are returned as they are.
-    """
-    meant, unknown, known = _match_all(texts, column, settings)
-    notes = [_describe_unknown(text, column, known) for text in unknown]
-    return [name for name in meant if name not in unknown], notes
+def find_names(texts: Sequence[str], column: str, settings: Settings) -> list[str]:
+    """Return the names that rows have for ``texts``; a text that no row has stays as it is."""
+    meant, _, _ = _match_all(texts, column, settings)
+    return meant
 
 
 def list_names(column: str, settings: Settings, seconds: float) -> list[str]:

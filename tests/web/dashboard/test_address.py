@@ -8,8 +8,8 @@ import pytest
 
 from liq.config import Settings
 from liq.records.model import Alert, Severity, Text
-from liq.web.dashboard import Dashboard
-from liq.web.dashboard.widgets import PageAddress, Tabs
+from liq.web.dashboard import Dashboard, filters
+from liq.web.dashboard.widgets import Chips, PageAddress, Tabs
 from support.helpers import find_free_ports, reached
 from support.rows import insert, insert_alerts
 from web.dashboard.conftest import fresh
@@ -71,26 +71,62 @@ async def test_unusable_parts_are_named_in_a_line_until_a_control_changes(
     dashboard = Dashboard(settings=filled)
     await open_at(
         dashboard,
-        "board=%3Cscript%3Ealert(1)%3C/script%3E&symbols=BTCUSDT,ETHUSDX&asset=%3Cb%3EX%3C/b%3E"
-        "&window=9999999999w&venues=%27%3B+DROP+TABLE+liquidations--&minimum=4",
+        "board=%3Cscript%3Ealert(1)%3C/script%3E&window=9999999999w&minimum=4",
     )
     model = dashboard.model
-    assert (model.board, model.symbols, model.asset) == ("Overview", ["BTCUSDT"], "")
-    assert (model.window, model.exchanges, model.min_notional) == ("1h", [], 4.0)
+    assert (model.board, model.window, model.min_notional) == ("Overview", "1h", 4.0)
     shown = page(dashboard)
     for text in (
         "Ignored from the address.",
         "board=&#39;&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not a choice",
-        "no row has the symbol &#39;ETHUSDX&#39;; nearest: ETHUSDT",
-        "no row has the asset &#39;&lt;b&gt;X&lt;/b&gt;&#39;",
         "window=&#39;9999999999w&#39; is no duration",
-        "no row has the exchange",
     ):
         assert text in shown
     assert "<script>" not in shown
-    assert find(dashboard, PageAddress).query == "symbols=BTCUSDT&minimum=4"
+    assert find(dashboard, PageAddress).query == "minimum=4"
     model.min_notional = 5
     assert "Ignored" not in page(dashboard)
+
+
+async def test_unknown_names_of_the_address_are_filters_and_show_no_other_market(
+    filled: Settings,
+) -> None:
+    dashboard = Dashboard(settings=filled)
+    query = "asset=%3Cb%3EX%3C/b%3E&venues=%27%3B+DROP+TABLE--&symbols=ETHUSDX"
+    await open_at(dashboard, query)
+    model = dashboard.model
+    assert (model.asset, model.exchanges, model.symbols) == (
+        "<b>X</b>",
+        ["'; DROP TABLE--"],
+        ["ETHUSDX"],
+    )
+    model.poll()
+    dashboard.draw()
+    assert model.frames is not None
+    assert model.frames.totals["prints"].sum() == 0
+    shown = page(dashboard)
+    for text in (
+        "No liquidations match.",
+        "no row has the symbol &#39;ETHUSDX&#39;; nearest: ETHUSDT",
+        "no row has the asset &#39;&lt;b&gt;X&lt;/b&gt;&#39;",
+        "no row has the exchange",
+    ):
+        assert shown.count(text) == 1
+    assert "<b>X" not in shown
+    await open_at(dashboard, "symbols=BTCUSDT,ETHUSDX")
+    model.poll()
+    dashboard.draw()
+    assert model.symbols == ["BTCUSDT", "ETHUSDX"]
+    assert model.frames.totals["prints"].sum() == 1
+    assert "<b>Unknown names.</b> symbols: no row has the symbol" in page(dashboard)
+    assert [chip[2] for chip in find(dashboard, Chips).chips] == [
+        "symbol BTCUSDT",
+        "symbol ETHUSDX",
+    ]
+    filters.remove(model, "symbols", "ETHUSDX")
+    model.poll()
+    dashboard.draw()
+    assert "no row has" not in page(dashboard)
 
 
 async def test_many_faults_are_one_line(filled: Settings) -> None:

@@ -109,6 +109,7 @@ def test_the_price_of_chosen_symbols_is_that_of_their_asset(own: Settings) -> No
         (["ETHUSDT"], "", "ETH"),
         (["ETHUSDT", "BTCUSDT"], "", "BTC"),  # most of them
         (["BTCUSDT"], "ETH", "ETH"),
+        (["SOLUSDX"], "", ""),  # and not another market's
     ):
         model.symbols, model.asset = symbols, asset
         model.poll()
@@ -116,6 +117,13 @@ def test_the_price_of_chosen_symbols_is_that_of_their_asset(own: Settings) -> No
         assert model.frames.controls.focus == focus
         assert not model.poll()
         assert model.place.symbols == tuple(symbols)
+        model.board = "Cascades"  # shows no price, so nothing is read for it
+        model.poll()
+        assert model.frames.controls.lead == ""
+        model.board = "Overview"
+    frames = model.frames
+    assert frames
+    assert markup.name_candles(frames) == "Price and liquidations per 1m"
 
 
 def test_a_time_without_reports_of_feeds_is_no_quiet_market(own: Settings) -> None:
@@ -127,6 +135,11 @@ def test_a_time_without_reports_of_feeds_is_no_quiet_market(own: Settings) -> No
     figures = markup.render_figures(model.frames, model.gaps, has_reports=model.has_reports)
     assert "nothing recorded" in figures
     assert "$0" not in figures
+    model.symbols = ["NONE"]
+    model.poll()
+    notice = markup.render_notice(model)
+    assert "<b>Nothing was recorded.</b>" in notice
+    assert "no row has the symbol &#39;NONE&#39;" in notice
     report(own, [health(datetime.now(UTC) - timedelta(days=1, minutes=5))])
     model = DashboardModel(own)
     model.travel(datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=1))
@@ -201,6 +214,10 @@ def test_old_rows_without_a_producer_say_so_at_once(own: Settings) -> None:
     notice = markup.render_notice(model)
     assert "liq run" in notice
     assert "Filters may hide all prints" in notice
+    model.symbols = ["NONE"]
+    model.poll()
+    assert (model.state, model.trouble) == (State.EMPTY, (NO_PRODUCER,))
+    assert "no row has the symbol &#39;NONE&#39;" in markup.render_notice(model)
 
 
 def test_paused_frames_stand_still_until_resumed(own: Settings) -> None:

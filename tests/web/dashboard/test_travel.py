@@ -52,6 +52,35 @@ def test_live_restores_the_window_before_a_brush() -> None:
     assert (model.window, model.until) == ("4h", None)
 
 
+@pytest.mark.parametrize("preset", ["Today", "typed"])
+def test_live_leaves_a_fixed_start_for_the_window_before(preset: str) -> None:
+    model = DashboardModel(window="4h")
+    bar = everything(create_times(model, ErrorBoundary("Controls")))
+    buttons = {part.description: part for part in bar if isinstance(part, widgets.Button)}
+    live = buttons["Live"]
+    if preset == "Today":
+        buttons[preset].click()
+    else:
+        model.travel(datetime.now(UTC) - timedelta(hours=3))
+    fixed = model.chosen
+    assert fixed.since
+    assert not live.disabled
+    model.step(1)
+    assert model.chosen == fixed  # which is there already
+    brush(model)
+    live.click()
+    assert model.chosen == fixed
+    live.click()
+    assert (span_of(model), live.disabled) == (Span("4h"), True)
+
+
+def test_live_leaves_the_fixed_start_of_a_notebook_for_a_window_that_moves() -> None:
+    model = DashboardModel(window="4h", since=datetime.now(UTC) - timedelta(hours=3))
+    assert not model.is_usual
+    model.go_live()
+    assert (span_of(model), model.is_usual) == (Span("4h"), True)
+
+
 def test_live_keeps_a_window_that_was_chosen_in_the_past() -> None:
     model = DashboardModel()
     brush(model)
@@ -413,10 +442,25 @@ def test_the_form_shows_what_was_understood_in_the_zone_of_the_page() -> None:
     submit(form.start, form.end)
     assert model.until == NOON
     submit("<b>", "")
-    assert "from=&#39;&lt;b&gt;&#39; is no time" in boundary.place.value
+    like = "is no time: give a time like 2026-03-02 13:00, 2026-03-02 or 13:00"
+    assert form.errors == {"start": f"from='<b>' {like}"}
+    submit("", "to from")
+    assert form.errors == {"end": f"to='to from' {like}"}
+    submit("2026-03-02", "2026-03-01")
+    assert form.errors == dict.fromkeys(["start", "end"], "from is not before to")
+    model.zone = "UTC"
+    for early in ("0001-01-01 00:00", "0001-01-02", "2000-01-01 00:00"):
+        submit("", early)  # nobody typed a start
+        assert form.errors == {"end": f"to={early!r} is too early for a window of 1h"}
+    submit("it's to", "")
+    assert form.errors == {"start": f'from="it\'s to" {like}'}
+    submit("2000-01-01", "2026-03-01")
+    assert form.errors.keys() == {"start", "end"}  # they are too far apart
+    assert boundary.fault == ""  # which would stand far from the fields, and name a log
     assert (model.window, model.until) == ("1h", NOON)
     model.go_live()
     assert (form.start, form.end) == ("", "")
+    assert form.errors == {}
     submit("", "")
     assert span_of(model) == Span("1h")
 

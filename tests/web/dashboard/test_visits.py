@@ -30,11 +30,11 @@ def slow(monkeypatch: pytest.MonkeyPatch, dashboard: Dashboard) -> Iterator[dict
     """Have the names of an asset be checked when its event is set."""
     events = {asset: threading.Event() for asset in ("BTC", "ETH")}
 
-    def keep_known(place: Place, default: Place) -> tuple[Place, list[str]]:
+    def match_names(place: Place, default: Place) -> Place:
         events[place.asset].wait(30)
-        return place, [f"a note about {place.asset}"]
+        return place
 
-    monkeypatch.setattr(dashboard, "_keep_known", keep_known)
+    monkeypatch.setattr(dashboard, "_match_names", match_names)
     try:
         yield events
     finally:
@@ -57,8 +57,8 @@ async def test_the_newest_visit_counts_though_an_older_one_ends_later(
     dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with slow(monkeypatch, dashboard) as checked:
-        report(dashboard, "returned", "board=Prices&asset=BTC", 1)
-        address = report(dashboard, "returned", "board=Cascades&asset=ETH", 2)
+        report(dashboard, "returned", "board=Prices&asset=BTC&old=1", 1)
+        address = report(dashboard, "returned", "board=Cascades&asset=ETH&new=1", 2)
         checked["ETH"].set()
         await reached(lambda: address.answered == 2)
         assert (dashboard.model.board, dashboard.model.asset) == ("Cascades", "ETH")
@@ -66,7 +66,7 @@ async def test_the_newest_visit_counts_though_an_older_one_ends_later(
         await idle(dashboard)
     assert (dashboard.model.board, dashboard.model.asset) == ("Cascades", "ETH")
     assert (address.query, address.answered) == ("board=Cascades&asset=ETH", 2)
-    assert "about ETH" in dashboard._ignored.value
+    assert "new" in dashboard._ignored.value
 
 
 async def test_a_visit_is_not_answered_before_the_newest_ends(

@@ -1,17 +1,19 @@
 """Themes, badges, notes and axes of all charts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import update_wrapper
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, ParamSpec
 
 import numpy as np
 import pandas as pd
 
 from liq.common.text import suggest
+from liq.errors import QueryError
 from liq.query import coverage
+from liq.query.parameters import parse_duration
 from liq.records.model import LIVE_SOURCES, Completeness, Source
 
 if TYPE_CHECKING:
@@ -138,7 +140,7 @@ class Chart(Generic[P]):
                 f"{self.__name__} draws the column {error.args[0]!r}, which these rows do not have;"
                 f" liq.charts.{self.__name__}? names its query"
             ) from error
-        _hide_unknown_times(figure)
+        _hide_axes_without_data(figure)
         return figure
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> "go.Figure":
@@ -148,12 +150,21 @@ class Chart(Generic[P]):
         return go.Figure(self.spec(*args, **kwargs))
 
 
-def _hide_unknown_times(figure: Spec) -> None:
-    """Hide the labels of a time axis without data and range: plotly would show the year 2000."""
-    axis = figure["layout"].get("xaxis", {})
-    has_times = "range" in axis or any(len(trace.get("x", ())) for trace in figure["data"])
-    if axis.get("type") == "date" and not has_times:
-        axis["showticklabels"] = False
+def _hide_axes_without_data(figure: Spec) -> None:
+    """Hide axes that no trace has data for: plotly would invent numbers, and the year 2000.
+
+    The window is known without data, so a time axis with a range stays.
+    """
+    used = {
+        trace.get(f"{name}axis", name)
+        for trace in figure["data"]
+        if any(len(trace.get(name, ())) for name in ("x", "y"))
+        for name in ("x", "y")
+    }
+    for name, axis in figure["layout"].items():
+        is_axis = name.startswith(("xaxis", "yaxis")) and name.replace("axis", "") not in used
+        if is_axis and not (axis.get("type") == "date" and "range" in axis):
+            axis["visible"] = False
 
 
 def escape_literal(text: str) -> str:
@@ -346,33 +357,122 @@ def format_usd_unit(
     return f"USD, {caveat}" if completeness_note(frame) or has_gaps(gaps) else "USD"
 
 
-def find_running(moments: pd.Series, now: Any) -> tuple[Any, Any] | None:
-    """Return the start and end of the last bucket of ``moments`` if it still runs at ``now``."""
-    width = moments.diff().min()
-    if now is None or pd.isna(width) or not moments.max() <= now < moments.max() + width:
-        return None
-    return moments.max(), moments.max() + width
+class Cut(NamedTuple):
+    """A bucket of which the rows have a part: its start, its end, and the part as words."""
+
+    start: Any
+    end: Any
+    part: str
 
 
-def create_running_mark(colours: Theme, moments: pd.Series, now: Any, zone: tzinfo) -> list[Spec]:
-    """Return the shape that marks the bucket of `find_running`, if there is one."""
-    running = find_running(moments, now)
-    if running is None:
+class Buckets(NamedTuple):
+    """When rows are from: their buckets' starts and width, and the exact start and end.
+
+    ``width`` is None if it is unknown. Without a window, ``since`` is None, and ``until`` is
+    ``now`` or None.
+    """
+
+    starts: pd.Series
+    width: pd.Timedelta | None
+    since: pd.Timestamp | None
+    until: pd.Timestamp | None
+    now: pd.Timestamp | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether ``now`` is within the last bucket."""
+        if self.now is None or self.width is None or self.starts.empty:
+            return False
+        return bool(self.starts.max() <= self.now < self.starts.max() + self.width)
+
+
+def find_buckets(
+    starts: pd.Series,
+    bucket: str | None = None,
+    window: tuple[Any, Any] | None = None,
+    now: Any = None,
+) -> Buckets:
+    """Return the buckets of rows that begin at ``starts``.
+
+    Without ``bucket`` their width is the least step between starts. Raises `QueryError` unless
+    ``window`` is a pair of moments.
+    """
+    width = pd.Timedelta(parse_duration(bucket)) if bucket else starts.diff().min()
+    since, until = (None, None) if window is None else _parse_window(window)
+    moment = None if now is None else pd.to_datetime(now, utc=True)
+    known = None if pd.isna(width) else width
+    return Buckets(starts, known, since, until if moment is None else moment, moment)
+
+
+def _parse_window(window: tuple[Any, Any]) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the start and end of ``window`` in UTC; a moment is a datetime or ISO 8601 text."""
+    try:
+        since, until = () if isinstance(window, str) else window
+        return pd.to_datetime(since, utc=True), pd.to_datetime(until, utc=True)
+    except (TypeError, ValueError) as error:
+        raise QueryError(
+            f"window={window!r} is no pair of moments: give the start and the end of the rows"
+        ) from error
+
+
+def find_cuts(buckets: Buckets, zone: tzinfo = UTC) -> list[Cut]:
+    """Return the first and last bucket if the rows begin or end within."""
+    starts, width, since, until, _ = buckets
+    if width is None or starts.empty:
         return []
-    start, end = format_moments(pd.Series(running), zone)
+    first, last = starts.min(), starts.max()
+    cuts = []
+    if since is not None and first < since < first + width:
+        cuts.append(Cut(first, first + width, f"only from {_format_clock(since, zone, width)}"))
+    if buckets.is_running:
+        cuts.append(Cut(last, last + width, "still running"))
+    elif until is not None and last < until < last + width:
+        cuts.append(Cut(last, last + width, f"only until {_format_clock(until, zone, width)}"))
+    if first == last and cuts:  # both are parts of one bucket
+        return [cuts[0]._replace(part=", ".join(cut.part for cut in cuts))]
+    return cuts
+
+
+def _format_clock(moment: pd.Timestamp, zone: tzinfo, width: pd.Timedelta) -> str:
+    """Return the time of day; a second has milliseconds, since its part would say nothing."""
+    text = moment.tz_convert(zone).isoformat(timespec="milliseconds")
+    return text[11:23] if width <= pd.Timedelta(seconds=1) else text[11:19]
+
+
+def sum_over_time(net: pd.DataFrame, buckets: Buckets) -> tuple[pd.Series, list[float]]:
+    """Return the moments at which the running sum of ``cumulative_net`` is known, and its values.
+
+    They are the start of the first bucket, the end of each, and the end of the rows: there are no
+    buckets after the last print. Buckets that the window or now cuts begin or end there.
+    """
+    starts, sums = net["ts"], net["cumulative_usd"].tolist()
+    if not sums:
+        return starts, sums
+    ends = starts + (buckets.width or pd.Timedelta(0))
+    until = buckets.until
+    moments = pd.concat([starts.iloc[:1], ends]).clip(buckets.since, until)
+    sums = [sums[0] - float(net["net_usd"].iloc[0]), *sums]
+    if until is not None and until > moments.max():
+        return pd.concat([moments, pd.Series([until])]), [*sums, sums[-1]]
+    return moments, sums
+
+
+def create_cut_marks(colours: Theme, cuts: Sequence[Cut], zone: tzinfo) -> list[Spec]:
+    """Return the shapes that mark the buckets of `find_cuts`."""
     mark = {
         "type": "rect",
         "yref": "paper",
-        "x0": start,
-        "x1": end,
         "y0": 0,
         "y1": 1,
         "fillcolor": fade(colours.text, 0.07),
         "line": {"width": 1, "dash": "dot", "color": colours.muted},
         "layer": "below",
-        "name": "running bucket",
     }
-    return [mark]
+    edges = [format_moments(pd.Series([cut.start, cut.end]), zone) for cut in cuts]
+    return [
+        mark | {"x0": start, "x1": end, "name": cut.part}
+        for cut, (start, end) in zip(cuts, edges, strict=True)
+    ]
 
 
 def create_usd_axis(
@@ -413,13 +513,12 @@ def format_moments(moments: pd.Series, zone: tzinfo = UTC) -> list[str]:
     return [str(text) for text in texts]
 
 
-def create_period(moments: pd.Series) -> Spec:
+def create_period(width: pd.Timedelta | None) -> Spec:
     """Draw a bar over its whole bucket, instead of centred on the bucket's start."""
-    gaps = moments.diff().dropna()
-    if gaps.empty:
+    if width is None:
         return {}
-    width = gaps.min() / pd.Timedelta(milliseconds=1)
-    return {"xperiod": width, "xperiodalignment": "middle", "width": 0.88 * width}
+    length = width / pd.Timedelta(milliseconds=1)
+    return {"xperiod": length, "xperiodalignment": "middle", "width": 0.88 * length}
 
 
 def blend(paper: str, colour: str, share: float) -> str:

@@ -48,7 +48,7 @@ def venue_share(
             colour,
             x=base.format_moments(times, zone),
             y=100 * share[venue],
-            **base.create_period(times),
+            **base.create_period(base.find_buckets(times).width),
         )
         | {"customdata": usd[venue].tolist(), "hovertemplate": _SHARE_HOVER.format(venue)}
         | ({"meta": {"filter": "exchanges", "name": venue}} if venue in known else {})

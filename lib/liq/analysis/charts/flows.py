@@ -32,6 +32,8 @@ def bars(
     price: pd.DataFrame | None = None,
     zone: tzinfo = UTC,
     now: Any = None,
+    window: tuple[Any, Any] | None = None,
+    bucket: str | None = None,
 ) -> Spec:
     """Stacked long and short notional a bucket, from ``liquidations_by_bucket``.
 
@@ -44,6 +46,8 @@ def bars(
         price: Rows of ``price_by_bucket``, drawn over the bars on an axis of its own.
         zone: Time zone of the time axis.
         now: Marks the bucket that runs at this moment; no price is drawn after it.
+        window: Exact start and end of the rows; marks the buckets that they cut.
+        bucket: Width of a bucket, as in the query; by default the least step between rows.
 
     Example:
         >>> frame = liq.hit("liquidations_by_bucket", bucket="1m", window="1h")
@@ -52,10 +56,15 @@ def bars(
     """
     colours = THEMES[theme]
     times = base.format_moments(frame["ts"], zone)
-    period = base.create_period(frame["ts"])
+    buckets = base.find_buckets(frame["ts"], bucket, window, now)
+    period = base.create_period(buckets.width)
+    cuts = base.find_cuts(buckets, zone)
+    parts = _match_cuts(frame["ts"], cuts)
     traces = [
-        base.create_bars("long", colours.long, x=times, y=frame["long_usd"], **period),
-        base.create_bars("short", colours.short, x=times, y=frame["short_usd"], **period),
+        _mark_parts(
+            base.create_bars(side, colour, x=times, y=frame[f"{side}_usd"], **period), parts
+        )
+        for side, colour in (("long", colours.long), ("short", colours.short))
     ]
     if badge is None and price is not None:
         badge = base.source_badge(frame) or base.source_badge(price)
@@ -64,10 +73,12 @@ def bars(
         "hovermode": "x unified",
     }
     layout |= base.create_time_axis(colours, span, gaps, zone)
-    layout["shapes"] += base.create_running_mark(colours, frame["ts"], now, zone)
+    layout["shapes"] += base.create_cut_marks(colours, cuts, zone)
     layout["yaxis"] = base.create_usd_axis(colours, "liquidated", frame, gaps=gaps)
     if price is not None and len(price):
-        lines, layout["yaxis2"] = create_overlay(colours, price, zone, now)
+        lines, layout["yaxis2"] = create_overlay(
+            colours, base.find_buckets(price["ts"], bucket, now=now), price, zone
+        )
         traces += lines
         layout["margin"] |= {"r": 72}
     return {"data": traces, "layout": layout}
@@ -82,8 +93,14 @@ def cumulative_net(
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
     zone: tzinfo = UTC,
+    now: Any = None,
+    window: tuple[Any, Any] | None = None,
+    bucket: str | None = None,
 ) -> Spec:
     """Running long minus short notional, from ``cumulative_net``; the rest as in `bars`.
+
+    The line has the sum until each moment: of a bucket at its end, of the newest at ``now`` or at
+    the end of the ``window``.
 
     Example:
         >>> frame = liq.hit("cumulative_net", bucket="1m", window="1h")
@@ -91,13 +108,14 @@ def cumulative_net(
         ['long minus short']
     """
     colours = THEMES[theme]
+    moments, sums = base.sum_over_time(frame, base.find_buckets(frame["ts"], bucket, window, now))
     trace = {
         "type": "scatter",
         "mode": "lines",
         "name": "long minus short",
-        "x": base.format_moments(frame["ts"], zone),
-        "y": frame["cumulative_usd"].tolist(),
-        "line": {"color": colours.net, "width": 2, "shape": "hv"},
+        "x": base.format_moments(moments, zone),
+        "y": sums,
+        "line": {"color": colours.net, "width": 2},
         "fill": "tozeroy",
         "fillcolor": base.fade(colours.net),
         "hovertemplate": "%{y:$,.0f}<extra>long minus short</extra>",
@@ -183,6 +201,22 @@ def price_path(
     return {"data": traces, "layout": layout}
 
 
+def _match_cuts(moments: pd.Series, cuts: Sequence[base.Cut]) -> list[str]:
+    """Return the part that the rows have of each bucket, "" for a whole bucket; [] if all are."""
+    parts = {cut.start: cut.part for cut in cuts}
+    return [parts.get(moment, "") for moment in moments] if parts else []
+
+
+def _mark_parts(trace: Spec, parts: Sequence[str]) -> Spec:
+    """Return bars that are lighter, and say so under the pointer, where ``parts`` has words."""
+    if not parts:
+        return trace
+    hover = trace["hovertemplate"]
+    trace["marker"] |= {"opacity": [0.6 if part else 1 for part in parts]}
+    texts = [hover.replace("<extra>", f" ({part})<extra>") if part else hover for part in parts]
+    return trace | {"hovertemplate": texts}
+
+
 def _draw_ranking(
     frame: pd.DataFrame,
     names: Sequence[str],
@@ -210,22 +244,22 @@ def _draw_ranking(
 
 
 def create_overlay(
-    colours: Theme, frame: pd.DataFrame, zone: tzinfo = UTC, now: Any = None
+    colours: Theme, buckets: base.Buckets, frame: pd.DataFrame, zone: tzinfo = UTC
 ) -> tuple[list[Spec], Spec]:
     """Return the closing prices of ``price_by_bucket`` as lines, and their axis on the right.
 
-    A bucket closes at its end. A bucket that runs at ``now`` has its newest price there.
+    A bucket closes at its end. A bucket that runs has its newest price now.
     """
     axis = base.create_axis(colours, "mark price (quote per base)") | _ON_THE_RIGHT
-    closed = frame if base.find_running(frame["ts"], now) is None else frame.iloc[:-1]
-    period = base.create_period(frame["ts"])
+    closed = frame.iloc[:-1] if buckets.is_running else frame
+    period = base.create_period(buckets.width)
     line = _create_price_line(colours, closed, base.format_moments(closed["ts"], zone))
     if period:
         line |= {"xperiod": period["xperiod"], "xperiodalignment": "end"}
     if len(closed) == len(frame):
         return [line], axis
     newest = frame.iloc[-2:]
-    ends = pd.Series([newest["ts"].iloc[-1], pd.Timestamp(now).tz_convert("UTC")])
+    ends = pd.Series([newest["ts"].iloc[-1], buckets.now])
     running = _create_price_line(colours, newest, base.format_moments(ends, zone))
     return [line, running | {"showlegend": False}], axis
 

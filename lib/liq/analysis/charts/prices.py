@@ -32,6 +32,8 @@ def candles(
     badge: str | None = None,
     zone: tzinfo = UTC,
     now: Any = None,
+    window: tuple[Any, Any] | None = None,
+    bucket: str | None = None,
 ) -> Spec:
     """Candles of the mark price with liquidations, from ``price_by_bucket``.
 
@@ -49,6 +51,8 @@ def candles(
         badge: Replaces the badge derived from the frames.
         zone: Time zone of the time axis.
         now: Marks the bucket that runs at this moment.
+        window: Exact start and end of the rows; marks the buckets that they cut.
+        bucket: Width of a bucket, as in the query; by default the least step between rows.
 
     Example:
         >>> given = {"bucket": "1m", "window": "1h"}
@@ -61,8 +65,8 @@ def candles(
         ['candlestick', 'scatter', 'scatter', 'bar', 'bar', 'scatter']
     """
     colours = THEMES[theme]
-    clock = _find_clock(frame, cells, net)
-    period = base.create_period(clock)
+    buckets = base.find_buckets(_list_starts(frame, cells, net), bucket, window, now)
+    period = base.create_period(buckets.width)
     period.pop("width", None)
     shown = frame.dropna(subset=_CANDLE)
     low, high = _find_price_range(shown, cells)
@@ -72,7 +76,8 @@ def candles(
     layout = base.create_layout(theme, any_rows, badge, empty=NO_PRICES)
     layout |= {"barmode": "stack", "hovermode": "x unified", "hoversubplots": "axis", "bargap": 0}
     layout |= base.create_time_axis(colours, span, gaps, zone)
-    layout["shapes"] += base.create_running_mark(colours, clock, now, zone)
+    cuts = base.find_cuts(buckets, zone)
+    layout["shapes"] += base.create_cut_marks(colours, cuts, zone)
     crosshair = _create_crosshair(colours)
     layout["xaxis"] |= {"domain": _TIME, "anchor": "y2", "rangeslider": {"visible": False}}
     layout["xaxis"] |= crosshair
@@ -92,7 +97,7 @@ def candles(
         _create_candles(colours, shown, zone) | period,
         *(_create_bubbles(colours, cells, side, zone) | period for side in _SIDES),
         *(_create_sums(colours, sums, side) for side in _SIDES),
-        _create_net(colours, net, zone) | period,
+        _create_net(colours, net, zone, base.sum_over_time(net, buckets)),
     ]
     return {"data": traces, "layout": layout}
 
@@ -108,6 +113,8 @@ def create_panels(
     badge: str | None = None,
     zone: tzinfo = UTC,
     now: Any = None,
+    window: tuple[Any, Any] | None = None,
+    bucket: str | None = None,
     most_cells: int | None = None,
 ) -> Spec:
     """Return what `candles` shows as plain columns, which the dashboard's prices.js draws.
@@ -124,16 +131,16 @@ def create_panels(
     - ``sums``: ``low`` and ``high`` of a range of prices, and its ``long`` and ``short``.
     """
     colours = THEMES[theme]
-    clock = _find_clock(frame, cells, net)
+    buckets = base.find_buckets(_list_starts(frame, cells, net), bucket, window, now)
     shown = frame.dropna(subset=_CANDLE)
     is_empty = shown.empty and cells.empty
     axes = _create_axes(colours, shown, cells, net, gaps)
     lost = base.merge_gaps(gaps) if gaps is not None else pd.DataFrame()
-    running = base.find_running(clock, now)
+    cuts = base.find_cuts(buckets, zone)
     is_cut = most_cells is not None and len(cells) >= most_cells
-    buckets = _join_buckets(shown, cells, net)
+    rows = _join_buckets(shown, cells, net)
     if is_cut:
-        buckets.loc[buckets["ts"] <= cells["ts"].min(), list(_SIDES)] = np.nan
+        rows.loc[rows["ts"] <= cells["ts"].min(), list(_SIDES)] = np.nan
     edges = pd.Series(pd.to_datetime(list(span), utc=True)) if span else None
     return {
         "colours": asdict(colours),
@@ -143,7 +150,7 @@ def create_panels(
         "empty": NO_PRICES if is_empty else "",
         "is_bound": is_cut or base.has_gaps(gaps) or bool(base.completeness_note(cells)),
         "range": None if edges is None else _list_milliseconds(edges, zone),
-        "width": base.create_period(clock).get("xperiod"),
+        "width": base.create_period(buckets.width).get("xperiod"),
         "prices": list(_find_price_range(shown, cells)),
         "gaps": [
             list(each)
@@ -151,9 +158,15 @@ def create_panels(
                 *(_list_milliseconds(lost[name], zone) for name in lost.columns), strict=True
             )
         ],
-        "running": running and _list_milliseconds(pd.Series(running), zone),
+        "window": [
+            None if edge is None else _list_milliseconds(pd.Series([edge]), zone)[0]
+            for edge in (buckets.since, buckets.until)
+        ],
+        "cuts": [
+            [*_list_milliseconds(pd.Series([cut.start, cut.end]), zone), cut.part] for cut in cuts
+        ],
         "tables": {
-            "buckets": _list_columns(buckets, zone),
+            "buckets": _list_columns(rows, zone),
             **{side: _list_columns(_select_bubbles(cells, side), zone) for side in _SIDES},
             "sums": _list_columns(_sum_by_price(cells), zone),
         },
@@ -182,9 +195,10 @@ def _join_buckets(shown: pd.DataFrame, cells: pd.DataFrame, net: pd.DataFrame) -
     return joined.rename_axis("ts").reset_index()
 
 
-def _find_clock(frame: pd.DataFrame, cells: pd.DataFrame, net: pd.DataFrame) -> pd.Series:
-    """Return the starts of the buckets."""
-    return next((each["ts"] for each in (frame, net) if len(each) > 1), cells["ts"])
+def _list_starts(*frames: pd.DataFrame) -> pd.Series:
+    """Return the starts of the buckets that any frame has: prices may end before the prints."""
+    starts = [each["ts"] for each in frames if len(each)] or [frames[0]["ts"]]
+    return pd.Series(pd.concat(starts).drop_duplicates().sort_values())
 
 
 def _find_badge(frame: pd.DataFrame, cells: pd.DataFrame) -> str:
@@ -273,7 +287,7 @@ def _create_bubbles(colours: Theme, cells: pd.DataFrame, side: str, zone: tzinfo
         "hovertemplate": "%{customdata[0]:$,.0f} from %{customdata[1]:,.6~g} to"
         f" %{{customdata[2]:,.6~g}}<extra>most {side}s</extra>",
         "marker": {
-            "color": base.fade(getattr(colours, side), 0.55),
+            "color": base.fade(getattr(colours, side), 0.35),  # candles are seen through it
             "line": {"width": 1, "color": getattr(colours, side)},
             "size": drawn["usd"].tolist(),
             "sizemode": "area",
@@ -316,18 +330,21 @@ def _create_sums(colours: Theme, sums: pd.DataFrame, side: str) -> Spec:
     }
 
 
-def _create_net(colours: Theme, net: pd.DataFrame, zone: tzinfo) -> Spec:
+def _create_net(
+    colours: Theme, net: pd.DataFrame, zone: tzinfo, over_time: tuple[pd.Series, list[float]]
+) -> Spec:
+    moments, sums = over_time
     return {
         "type": "scatter",
         "mode": "lines",
         "name": "long minus short",
-        "x": base.format_moments(net["ts"], zone),
-        "y": net["cumulative_usd"].tolist(),
+        "x": base.format_moments(moments, zone),
+        "y": sums,
         "yaxis": "y2",
-        "line": {"color": colours.net, "width": 2, "shape": "hvh"},  # a step is a bucket
+        "line": {"color": colours.net, "width": 2},
         "fill": "tozeroy",
         "fillcolor": base.fade(colours.net),
-        "customdata": net["net_usd"].tolist(),
-        "hovertemplate": "%{y:$,.0f}, in this bucket %{customdata:$,.0f}"
+        "customdata": [0.0, *net["net_usd"], 0.0][: len(sums)],
+        "hovertemplate": "%{y:$,.0f}, in the bucket until here %{customdata:$,.0f}"
         "<extra>long minus short</extra>",
     }

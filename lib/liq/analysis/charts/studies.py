@@ -102,7 +102,7 @@ def cascade(
     layout |= base.create_time_axis(colours, None, None)
     layout["yaxis"] = base.create_usd_axis(colours, "liquidated so far", prints)
     if names and price is not None and len(price):
-        lines, layout["yaxis2"] = create_overlay(colours, price)
+        lines, layout["yaxis2"] = create_overlay(colours, base.find_buckets(price["ts"]), price)
         traces += lines
         layout["margin"] |= {"r": 72}
     return {"data": traces, "layout": layout}

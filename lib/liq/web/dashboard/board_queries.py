@@ -42,8 +42,8 @@ class Controls(NamedTuple):
 
     @property
     def focus(self) -> str:
-        """The asset of boards that show a single asset."""
-        return self.asset or self.lead or _REFERENCE
+        """The asset of boards that show a single asset; "" for symbols without prints."""
+        return self.asset or self.lead or ("" if self.symbols else _REFERENCE)
 
     @property
     def choices(self) -> dict[str, Any]:
@@ -141,6 +141,8 @@ def list_feed_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
     span = chosen.span | {"exchange": list(chosen.exchanges)}
     return {"health": BoardQuery("feed_health", span)}
 
+
+PRICED = ("Overview", "Prices")  # boards that show the price of `Controls.focus`
 
 # the tabs in their order; a class of `liq.web.dashboard.boards` has each name
 BOARDS: dict[str, ListQueries] = {

@@ -156,7 +156,9 @@ class Overview(Board):
                 frames,
                 options,
                 price=shown["price"],
-                now=None if frames.controls.until else frames.read,
+                now=frames.now,
+                window=frames.window,
+                bucket=frames.bucket,
             )
             self.bars.label = sentences.describe_bars(frames, options.zone)
         with assets:
@@ -165,7 +167,15 @@ class Overview(Board):
             )
             self.assets.label = sentences.describe_ranking("Top assets", shown["assets"])
         with net:
-            self.net.spec = _draw_window(charts.cumulative_net.spec, shown["net"], frames, options)
+            self.net.spec = _draw_window(
+                charts.cumulative_net.spec,
+                shown["net"],
+                frames,
+                options,
+                now=frames.now,
+                window=frames.window,
+                bucket=frames.bucket,
+            )
             self.net.label = sentences.describe_net(frames)
         with symbols:
             self.symbols.spec = charts.top_symbols.spec(
@@ -223,7 +233,9 @@ class Prices(Board):
                 gaps=options.gaps,
                 badge=frames.badge,
                 zone=options.zone,
-                now=None if frames.controls.until else frames.read,
+                now=frames.now,
+                window=frames.window,
+                bucket=frames.bucket,
                 most_cells=MOST_CELLS,
             )
             # a zoom of prices or dollars fits one choice of prints

@@ -27,7 +27,7 @@ function render({ model, el }) {
       chip.append(label, cross);
       return chip;
     });
-    if (chips.length) chips.push(add("Clear all", "remove all filters", { type: "clear all" }));
+    if (chips.length) chips.push(add("Clear all", "Clear all filters", { type: "clear all" }));
     box.replaceChildren(...chips);
     el.hidden = !chips.length;
     if (held === false) return;

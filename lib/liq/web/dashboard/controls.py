@@ -1,6 +1,7 @@
 """The dashboard's controls, linked to the traits of its model."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -41,7 +42,7 @@ _FILES = {"CSV": Format.CSV, "Spreadsheet": Format.SPREADSHEET, "Parquet": Forma
 def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
     """Return the controls that select prints: bucket, window, asset, venues, symbols, minimum size.
 
-    ``boundary`` shows the error of an invalid choice.
+    A field shows what is wrong with what was typed; ``boundary`` shows any other error.
     """
     bucket = widgets.Dropdown(options=model.buckets, description="Bucket")
     least = widgets.BoundedFloatText(
@@ -128,7 +129,7 @@ def create_download(model: DashboardModel) -> widgets.Widget:
 def create_times(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
     """Return what chooses the window: steps, Live, Back, a typed span, days, the time zone.
 
-    ``boundary`` shows the error of a time that cannot be shown.
+    The fields show what is wrong with a typed time; ``boundary`` shows any other error.
     """
     return _create_bar(
         *_create_time_buttons(model, boundary),
@@ -239,10 +240,12 @@ def _create_span_form(model: DashboardModel, boundary: ErrorBoundary) -> SpanFor
     form = SpanForm()
     form.add_class("liq-span")
 
-    @boundary.wrap
     def travel(start: str, end: str) -> None:
         model.travel(*times.parse_span(start, end, model.window, model.timezone))
         form.show(*describe())
+
+    def report(error: str) -> None:
+        form.errors = dict.fromkeys(_find_fields(error), error)
 
     def describe() -> tuple[str, str]:
         """Return the texts of the fields: a live window has no end, and a start if it is fixed."""
@@ -252,11 +255,36 @@ def _create_span_form(model: DashboardModel, boundary: ErrorBoundary) -> SpanFor
     def show(_change: object = None) -> None:
         span = describe()
         if span != (form.start, form.end):  # else it would wipe what somebody types
+            form.errors = {}
             form.show(*span)
 
-    form.on_submit(travel)
+    form.on_submit(_report_to_field(travel, report, boundary))
     model.observe(show, ["until", "window", "since", "zone", "local_zone"])
     return form
+
+
+def _find_fields(error: str) -> list[str]:
+    """Return the field whose text an error of `times.parse_span` begins with, both for others."""
+    named = re.match(r"(from|to)=", error)
+    return [{"from": "start", "to": "end"}[named[1]]] if named else ["start", "end"]
+
+
+def _report_to_field(
+    act: Callable[..., object], report: Callable[[str], object], boundary: ErrorBoundary
+) -> Callable[..., None]:
+    """Return ``act`` for what is typed into a field.
+
+    ``report`` gets the text of an invalid choice, and "" before. ``boundary`` shows other errors.
+    """
+
+    def run(*typed: str) -> None:
+        report("")
+        try:
+            act(*typed)
+        except QueryError as error:
+            report(str(error))
+
+    return boundary.wrap(run)
 
 
 def _create_presets(model: DashboardModel, boundary: ErrorBoundary) -> tuple[widgets.Button, ...]:
@@ -359,10 +387,17 @@ def _create_picker(
 ) -> widgets.Widget:
     """Return ``picker`` with its label; it calls ``choose`` with the names that are typed into it.
 
-    A typed name is accepted in any unambiguous case; ``boundary`` shows a name that no row has.
+    A typed name is accepted in any unambiguous case; the field reports a name that no row has.
     """
     picker.add_class("liq-picker")
-    picker.on_type(boundary.wrap(lambda typed: choose(parse_names(typed, column, model.settings))))
+
+    def add(typed: str) -> None:
+        choose(parse_names(typed, column, model.settings))
+
+    def report(error: str) -> None:
+        picker.error = error
+
+    picker.on_type(_report_to_field(add, report, boundary))
     return _create_field(picker.label, picker)
 
 

@@ -51,25 +51,26 @@ function check(kept) {
 
 /**
  * Return the rules that place a board's panels. A panel that nobody has sized has the columns and the
- * least height of style.css and grows with its contents, which may come after the panel. A narrow
- * window has one column, so no sizes.
+ * least height of style.css. It grows with its contents, which may come after the panel. Once a panel
+ * is hidden, the others fill their rows. A narrow window has one column, so no sizes.
  */
 function write(board, { order, hidden, sizes }) {
   const grid = `.liq-root .liq-page > .liq-board.${board}`;
   const place = (name) => `${grid} > .${name}`;
+  // a tenth of a pixel less: a row of twelve columns must not be too wide by a rounding
+  const width = (columns) => `calc(${columns} / ${COLUMNS} * (100% + var(--gap)) - var(--gap) - 0.1px)`;
   const sized = Object.entries(sizes).map(
     ([name, [columns, height]]) =>
-      `${place(name)} { grid-column: span ${columns}; height: ${height}px; min-height: 0; }
+      `${place(name)} { flex: 0 0 ${width(columns)}; height: ${height}px; min-height: 0; }
       ${place(name)} > :last-child { flex: 1 1 0; max-height: none; }`, // a longer table scrolls
   );
   return [
-    `${grid} { grid-template: none; grid-template-columns: minmax(0, 1fr); align-items: start; }`,
-    `${grid} > .liq-card { grid-area: auto; min-height: var(--least); }`,
+    `${grid} { display: flex; flex-flow: row wrap; align-items: flex-start; }`,
+    `${grid} > .liq-card { flex: 1 1 100%; min-height: var(--least); }`,
     ...order.map((name, i) => `${place(name)} { order: ${i - order.length}; }`), // newer panels come last
     ...hidden.map((name) => `${place(name)} { display: none; }`),
     "@media (min-width: 901px) {",
-    `${grid} { grid-template-columns: repeat(${COLUMNS}, minmax(0, 1fr)); }`,
-    `${grid} > .liq-card { grid-column: span var(--columns); }`,
+    `${grid} > .liq-card { flex: ${hidden.length ? 1 : 0} 1 ${width("var(--columns)")}; }`,
     ...sized,
     "}",
   ].join("\n");
@@ -113,9 +114,13 @@ class Arrangement {
     this.order.splice(place, 0, name);
   }
 
+  /** Add to a panel's size. A panel that only gets taller keeps its columns, though it has grown. */
   resize(name, columns, height) {
-    const [width, tall] = this.sizes[name] ?? this.measure(this.panels.get(name));
-    this.sizes[name] = [clamp(width + columns, 2, COLUMNS), clamp(tall + height, LOWEST, HIGHEST)];
+    const panel = this.panels.get(name);
+    const [width, tall] = this.sizes[name] ?? this.measure(panel);
+    const own = Number(getComputedStyle(panel).getPropertyValue("--columns"));
+    const before = columns || this.sizes[name] ? width : own;
+    this.sizes[name] = [clamp(before + columns, 2, COLUMNS), clamp(tall + height, LOWEST, HIGHEST)];
   }
 }
 

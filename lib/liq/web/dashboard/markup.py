@@ -109,8 +109,8 @@ def render_notice(model: DashboardModel) -> Markup:
         title, text = _NOTICES[model.state]
     else:
         return Markup()
-    return Markup('<div class="liq-notice liq-{}"><b>{}.</b> {} {}</div>').format(
-        model.state, title, render_code(text), _list_unknown_names(model)
+    return Markup('<div class="liq-notice liq-{}"><b>{}.</b> {}</div>').format(
+        model.state, title, render_code(text)
     )
 
 
@@ -142,6 +142,16 @@ def render_ignored(reasons: Sequence[str]) -> Markup:
         '<div class="liq-notice liq-warning" role="status">'
         "<b>Ignored from the address.</b> {}.</div>"
     ).format("; ".join(shown))
+
+
+def render_unknown_names(model: DashboardModel) -> Markup:
+    """Return the chosen names that no row has; empty where the notice of the state has them."""
+    notes = _join_notes(model)
+    if not notes or model.state is State.EMPTY:
+        return Markup()
+    return Markup(
+        '<div class="liq-notice liq-warning" role="status"><b>Unknown names.</b> {}</div>'
+    ).format(notes)
 
 
 def render_figures(
@@ -199,15 +209,22 @@ def render_bars_title(frames: Frames, about: str = "") -> Markup:
     """Return the heading of the bars, with a note if the bucket had to be widened."""
     used, asked = frames.bucket, frames.controls.bucket
     wider = f"; {asked} has too many bars for this window" if used != asked else ""
-    beside = f"and the mark price of {frames.controls.focus}"
+    focus = frames.controls.focus
+    beside = f"and the mark price of {focus}" if focus else "without a price"
     return render_heading(f"Liquidated per {used}", f"{beside}{wider}", about)
+
+
+def name_candles(frames: Frames) -> str:
+    """Return what the candles show; the asset of symbols without prints is not known."""
+    focus = frames.controls.focus
+    return (f"{focus} price" if focus else "Price") + f" and liquidations per {frames.bucket}"
 
 
 def render_prices_title(frames: Frames, about: str = "") -> Markup:
     """Return the heading of the candles, with the notional beyond the prices that they show."""
     beyond = count_beyond(frames.board["price"], frames.board["cells"])
     note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
-    title = f"{frames.controls.focus} price and liquidations per {frames.bucket}"
+    title = name_candles(frames)
     return render_heading(title, f"a bubble's area is USD{note}", about)
 
 
@@ -425,7 +442,7 @@ def _capitalise(text: str) -> str:
 
 
 def _advise_empty(model: DashboardModel) -> str:
-    """Return what may bring rows: another time, fewer filters, or a producer."""
+    """Return which names no row has, and what may bring rows: another time, fewer filters."""
     is_past = model.until is not None
     travel = "Step with the arrows, or press Live to return to now."
     advice = [travel if is_past else "Widen the window."]
@@ -437,14 +454,14 @@ def _advise_empty(model: DashboardModel) -> str:
         advice.append("Remove one below the controls, or press Clear all.")
     if not is_past and not model.trouble and (model.latest is None or model.latest.ts is None):
         advice.append(_NEVER_RECORDED)
-    return " ".join(advice)
+    return _join_notes(model) + " ".join(advice)
 
 
-def _list_unknown_names(model: DashboardModel) -> str:
-    """Return a note on each chosen name that no row has."""
-    if model.state is not State.EMPTY or model.frames is None:
+def _join_notes(model: DashboardModel) -> str:
+    """Return a note on each chosen name that no row has, as sentences."""
+    if model.frames is None or not model.frames.common.has("totals"):
         return ""
-    return "; ".join(model.frames.totals.attrs.get("notes", ()))
+    return "".join(f"{note}. " for note in model.frames.totals.attrs.get("notes", ()))
 
 
 def _render_span(model: DashboardModel) -> Markup:

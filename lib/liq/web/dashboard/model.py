@@ -31,7 +31,7 @@ from liq.monitoring import diagnosis
 from liq.monitoring.diagnosis import Examiner, FeedReport, Part, Problem, Pulse
 from liq.query import coverage, queries
 from liq.query.parameters import format_duration, parse_duration
-from liq.web.dashboard.board_queries import BOARDS, BoardQuery, Controls
+from liq.web.dashboard.board_queries import BOARDS, PRICED, BoardQuery, Controls
 from liq.web.dashboard.errors import explain, log
 
 MAX_BARS = 1500
@@ -156,10 +156,21 @@ class Frames:
         return self.start, self.end
 
     @property
+    def now(self) -> datetime | None:
+        """The moment until which a live window goes; None for a window of the past."""
+        return None if self.controls.until else self.read
+
+    @property
+    def window(self) -> tuple[datetime, datetime]:
+        """The exact start and end of the rows; a time axis has whole buckets."""
+        end = self.controls.until or self.read
+        return self.controls.find_start(end), end
+
+    @property
     def covered_span(self) -> tuple[datetime, datetime]:
         """The part of the axis that is in the window and not in the future."""
-        end = self.controls.until or self.read
-        since = max(self.controls.find_start(end), end - _MAX_COVERAGE)
+        begin, end = self.window
+        since = max(begin, end - _MAX_COVERAGE)
         return max(self.start, since), min(self.end, end)
 
 
@@ -255,7 +266,7 @@ class DashboardModel(HasTraits):
                 f" min_notional={self.min_notional:.15g}"
             )
         self._grown = ""  # the window since the fixed start
-        self._span = self.chosen
+        self._span, self._moving = self.chosen, Span(self.window)
         self._set_usual(self.chosen._replace(until=None))
         self.observe(self._remember, ["window", "until", "since"])
         self.observe(self._lift_maximum, "min_notional")
@@ -347,8 +358,11 @@ class DashboardModel(HasTraits):
             self.window = self._measure(self.since)
 
     def go_live(self) -> None:
-        """End the window now, with the start or the length it had before it was in the past."""
-        self._set_span(self._usual)
+        """End the window now, with the start or the length it had before it was in the past.
+
+        From a fixed start that ends now, such as midnight, return to the moving window before it.
+        """
+        self._set_span(self._moving if self.chosen == self._usual else self._usual)
 
     def go_back(self) -> None:
         """Return to the window before the last change of time, if there is one."""
@@ -379,7 +393,7 @@ class DashboardModel(HasTraits):
         if end < datetime.now(UTC):
             self.until = end
         else:
-            self.go_live()
+            self._set_span(self._usual)
 
     def poll(self) -> bool:
         """Read, and apply the reading; return whether frames changed."""
@@ -474,9 +488,14 @@ class DashboardModel(HasTraits):
         self.trail = kept[-_MOST_SPANS:]
 
     def _set_usual(self, usual: Span) -> None:
-        """Keep the window that `go_live` restores."""
+        """Keep the window that `go_live` restores.
+
+        If it moves, `go_live` also restores it from a fixed start that ends now.
+        """
         self._usual = usual
-        self.is_usual = self.chosen == usual
+        if not usual.since:
+            self._moving = usual
+        self.is_usual = self.chosen == self._moving
 
     def _lift_maximum(self, _change: object) -> None:
         """Remove a maximum that a higher minimum leaves no prints below."""
@@ -569,8 +588,8 @@ class DashboardModel(HasTraits):
         )
 
     def _find_lead(self, controls: Controls) -> Controls:
-        """Return the controls with the asset whose price belongs to the chosen symbols."""
-        if controls.asset or not controls.symbols:
+        """Return the controls with the asset whose price the board shows for the chosen symbols."""
+        if controls.asset or not controls.symbols or controls.board not in PRICED:
             return controls
         found = self._hit("top_assets", limit=1, **controls.filters)["asset"]
         return controls._replace(lead="".join(found))

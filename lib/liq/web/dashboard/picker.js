@@ -5,10 +5,10 @@
 const MOST = 100; // names in the list at once
 const ALL = ""; // the name of the option that removes all names
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
-let count = 0; // of the fields on the page
 
 function render({ model, el }) {
-  const id = `liq-picker-${(count += 1)}`;
+  globalThis.liqCount = (globalThis.liqCount ?? 0) + 1; // JupyterLab loads this file for each field
+  const id = `liq-picker-${globalThis.liqCount}`;
   const make = (tag, attributes) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -25,7 +25,8 @@ function render({ model, el }) {
   popup.append(list, hint);
   popup.hidden = true;
   const note = make("div", { role: "status", class: "liq-spoken" });
-  el.append(field, popup, note);
+  const error = make("div", { role: "alert", class: "liq-error", id: `${id}-error` });
+  el.append(field, popup, error, note);
   let active = -1;
 
   const chosen = () => model.get("value");
@@ -129,12 +130,30 @@ function render({ model, el }) {
     if (text) model.send({ type: "typed", text }); // in any case, several with commas between
   };
 
+  const report = (text) => {
+    error.textContent = text;
+    field.setAttribute("aria-invalid", Boolean(text));
+    if (text) field.setAttribute("aria-describedby", error.id);
+    else field.removeAttribute("aria-describedby");
+  };
+  const showError = () => report(model.get("error"));
+  const clearError = () => {
+    report("");
+    if (!model.get("error")) return;
+    model.set("error", ""); // another view of the field would show it
+    model.save_changes();
+  };
+
   field.oninput = () => {
+    clearError();
     open(true);
     list.scrollTop = 0;
   };
   field.onclick = () => open(true);
-  field.onblur = () => open(false);
+  field.onblur = () => {
+    clearError();
+    open(false);
+  };
   field.onkeydown = (event) => {
     const { key } = event;
     if (event.isComposing) return;
@@ -160,11 +179,18 @@ function render({ model, el }) {
     const option = target.closest("[role=option]");
     if (option) choose(option.dataset.name);
   };
-  model.on("change:value", draw);
+  const hasChosen = () => {
+    clearError();
+    draw();
+  };
+  model.on("change:value", hasChosen);
   model.on("change:options", draw);
+  model.on("change:error", showError);
+  showError();
   draw();
   return () => {
-    model.off("change:value", draw);
+    model.off("change:error", showError);
+    model.off("change:value", hasChosen);
     model.off("change:options", draw);
   };
 }

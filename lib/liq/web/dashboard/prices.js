@@ -60,7 +60,8 @@ const nameOf = (mark) => MARKS[mark].join(" ");
 const FONT = "Inter, system-ui, sans-serif";
 const LINE_PX = 14, LETTER_PX = 6.1; // of a text of 11 or 12 px
 const TICKS_PX = 52; // left of the panels, at least
-const BUBBLE_PX = 20; // radius of the largest
+const BUBBLE_SHARE = 0.04; // radius of the largest, of the panel's height
+const LEAST_BUBBLE_PX = 1;
 const BRUSH_PX = 5; // a shorter drag is a click
 const ONE_WAY_PX = 30; // a drag that leaves its direction by less is along one axis
 
@@ -402,7 +403,7 @@ class Board {
 
   /** Return lines about the bucket at a time: a class, a name and perhaps a value. */
   describe(time) {
-    const { buckets, running, gaps, is_bound: isBound } = this.spec;
+    const { buckets, cuts, gaps, is_bound: isBound } = this.spec;
     const { width } = this;
     const at = buckets.ts.findLastIndex((start) => start <= time);
     const start = at >= 0 && time < buckets.ts[at] + (width || Infinity) ? buckets.ts[at] : null;
@@ -412,8 +413,8 @@ class Board {
     if (start === null) return lost.length ? [["liq-price-time", `${day(time)} ${clock(time)}`], ...lost] : [];
     const step = width % MINUTE ? SECOND : MINUTE;
     const last = width ? ` to ${day(to) === day(from) ? "" : `${day(to)} `}${clock(to, step)}` : "";
-    const isRunning = running && running[0] === start;
-    const lines = [["liq-price-time", `${day(from)} ${clock(from, step)}${last}${isRunning ? ", still running" : ""}`]];
+    const parts = cuts.filter(([begin]) => begin === start).map(([, , part]) => `, ${part}`);
+    const lines = [["liq-price-time", `${day(from)} ${clock(from, step)}${last}${parts.join("")}`]];
     const [open, high, low, close] = ["open", "high", "low", "close"].map((name) => buckets[name][at]);
     if (Number.isNaN(close)) lines.push(["", "no mark price received"]);
     else lines.push(...Object.entries({ open, high, low, close }).map(([name, price]) => ["", name, round(price, 7)]));
@@ -444,10 +445,10 @@ class Board {
     return { ctx, ratio: ctx.canvas.width / plot.width, ...bbox, right: bbox.left + bbox.width, bottom: bbox.top + bbox.height };
   }
 
-  /** Shade coverage gaps and mark the running bucket, below all else. */
+  /** Shade coverage gaps and mark the buckets that the window or now cuts, below all else. */
   shade(plot) {
     const { ctx, ratio, left, top, right, height } = this.open(plot);
-    const { gaps, running, colours } = this.spec;
+    const { gaps, cuts, colours } = this.spec;
     const edge = (time) => Math.min(right, Math.max(left, plot.valToPos(time, "x", true)));
     ctx.save();
     ctx.globalAlpha = 0.22;
@@ -456,8 +457,8 @@ class Board {
       const begin = edge(from);
       if (edge(to) > begin) ctx.fillRect(begin, top, Math.max(ratio, edge(to) - begin), height);
     }
-    if (running) {
-      const [begin, end] = running.map(edge);
+    for (const [begin, end] of cuts.map(([from, to]) => [edge(from), edge(to)])) {
+      if (begin === end) continue; // before the first row, where the axis begins
       ctx.globalAlpha = 0.07;
       ctx.fillStyle = colours.text;
       ctx.fillRect(begin, top, end - begin, height);
@@ -476,8 +477,10 @@ class Board {
     ctx.beginPath();
     ctx.rect(left, top, width, height);
     ctx.clip();
-    if (!this.hidden.has("price")) this.drawCandles(plot);
-    for (const side of SIDES) if (!this.hidden.has(side)) this.drawBubbles(plot, side);
+    const bubbles = this.listBubbles(plot);
+    this.fillBubbles(plot, bubbles);
+    if (!this.hidden.has("price")) this.drawCandles(plot); // above the fills, which would hide them
+    this.outlineBubbles(plot, bubbles);
     ctx.restore();
     this.drawSums(plot);
     this.drawTitle(plot, this.spec.titles.price);
@@ -512,22 +515,47 @@ class Board {
     ctx.stroke(fallen);
   }
 
-  drawBubbles(plot, side) {
-    const { ctx, ratio } = this.open(plot);
-    const { ts, low, high, usd } = this.spec[side];
-    ctx.lineWidth = ratio;
-    ctx.strokeStyle = ctx.fillStyle = this.spec.colours[side];
-    for (let at = 0; at < ts.length; at++) {
-      const radius = Math.max(1, BUBBLE_PX * Math.sqrt(usd[at] / this.largest)) * ratio; // its area is the notional
+  /** Return the bubbles of the sides in view, the largest first: small ones stay in view. */
+  listBubbles(plot) {
+    const { ratio, height } = this.open(plot);
+    const most = BUBBLE_SHARE * height;
+    const shown = SIDES.filter((side) => !this.hidden.has(side));
+    const bubbles = shown.flatMap((side) => {
+      const { ts, low, high, usd } = this.spec[side];
+      return Array.from(ts, (start, at) => ({
+        side,
+        x: plot.valToPos(start + this.width / 2, "x", true),
+        y: plot.valToPos(Math.sqrt(low[at] * high[at]), "price", true),
+        radius: Math.max(LEAST_BUBBLE_PX * ratio, most * Math.sqrt(usd[at] / this.largest)), // its area is the notional
+      }));
+    });
+    return bubbles.sort((one, other) => other.radius - one.radius);
+  }
+
+  fillBubbles({ ctx }, bubbles) {
+    ctx.save();
+    ctx.globalAlpha = 0.35;
+    for (const { side, x, y, radius } of bubbles) {
+      ctx.fillStyle = this.spec.colours[side];
       ctx.beginPath();
-      ctx.arc(
-        plot.valToPos(ts[at] + this.width / 2, "x", true),
-        plot.valToPos(Math.sqrt(low[at] * high[at]), "price", true), radius, 0, 2 * Math.PI,
-      );
-      ctx.globalAlpha = 0.55;
+      ctx.arc(x, y, radius, 0, 2 * Math.PI);
       ctx.fill();
-      ctx.globalAlpha = 1;
-      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
+  /** Draw the bubbles' outlines with an edge in the card's colour: a full candle may be below them. */
+  outlineBubbles(plot, bubbles) {
+    const { ctx, ratio } = this.open(plot);
+    const { colours } = this.spec;
+    for (const { side, x, y, radius } of bubbles) {
+      ctx.beginPath();
+      ctx.arc(x, y, radius, 0, 2 * Math.PI);
+      for (const [colour, width] of [[colours.card, 2.5], [colours[side], 1.2]]) {
+        ctx.strokeStyle = colour;
+        ctx.lineWidth = width * ratio;
+        ctx.stroke();
+      }
     }
   }
 
@@ -575,10 +603,11 @@ class Board {
     ctx.restore();
   }
 
-  /** Draw the running sum, a step a bucket. */
+  /** Draw the running sum: of a bucket at its end, of one that the window or now cuts there. */
   drawNet(plot) {
     const { ctx, ratio, left, top, width, height, bottom } = this.open(plot);
-    const { buckets: { ts, total }, colours, titles } = this.spec;
+    const { buckets: { ts, net, total }, colours, titles, window } = this.spec;
+    const [since, until] = [window[0] ?? -Infinity, window[1] ?? Infinity];
     const x = (time) => plot.valToPos(time, "x", true);
     const y = (usd) => plot.valToPos(usd, "net", true);
     ctx.save();
@@ -591,17 +620,27 @@ class Board {
     if (!this.hidden.has("net")) {
       const [line, area] = [new Path2D(), new Path2D()];
       let isDrawn = false;
+      let last = null; // the end of the line
       for (let at = 0; at < ts.length; at++) {
         if (Number.isNaN(total[at])) {
           isDrawn = false; // no row, and no line
           continue;
         }
-        const [begin, end, height] = [x(ts[at]), x(ts[at] + this.width), y(total[at])];
-        if (isDrawn) line.lineTo(begin, height);
-        else line.moveTo(begin, height);
-        line.lineTo(end, height);
-        area.rect(begin, Math.min(height, y(0)), end - begin, Math.abs(height - y(0)));
+        const [begin, end] = [x(Math.max(ts[at], since)), x(Math.min(ts[at] + this.width, until))];
+        const [before, after] = [y(total[at] - net[at]), y(total[at])];
+        if (!isDrawn) line.moveTo(begin, before);
+        line.lineTo(end, after);
+        area.moveTo(begin, y(0));
+        area.lineTo(begin, before);
+        area.lineTo(end, after);
+        area.lineTo(end, y(0));
         isDrawn = true;
+        last = [end, after];
+      }
+      if (last && Number.isFinite(until) && x(until) > last[0]) { // no rows after the last print
+        line.moveTo(...last);
+        line.lineTo(x(until), last[1]);
+        area.rect(last[0], y(0), x(until) - last[0], last[1] - y(0));
       }
       ctx.fillStyle = ctx.strokeStyle = colours.net;
       ctx.globalAlpha = 0.15;

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from liq.common.text import format_usd
-from liq.web.dashboard.markup import label_state
+from liq.web.dashboard.markup import label_state, name_candles
 from liq.web.dashboard.model import DashboardModel, Frames
 
 _NOTHING = "no liquidations"
@@ -90,7 +90,7 @@ def describe_classes(frame: pd.DataFrame) -> str:
 def describe_candles(frames: Frames) -> str:
     """Return the newest price and its range, and the range of prices with most notional."""
     price = frames.board["price"].dropna(subset=["close"])
-    name = f"{frames.controls.focus} price and liquidations per {frames.bucket}"
+    name = name_candles(frames)
     if price.empty:
         return f"{name}: no mark price; {_describe_band(frames.board['cells'])}."
     last, low, high = price["close"].iloc[-1], price["low"].min(), price["high"].max()

@@ -2,6 +2,11 @@
 
 function render({ model, el }) {
   const form = document.createElement("form");
+  const error = document.createElement("p");
+  globalThis.liqCount = (globalThis.liqCount ?? 0) + 1; // JupyterLab loads this file for each form
+  error.id = `liq-span-error-${globalThis.liqCount}`;
+  error.className = "liq-error";
+  error.setAttribute("role", "alert"); // screen readers speak it as it appears
   const fields = ["start", "end"].map((name, number) => {
     const field = document.createElement("input");
     field.placeholder = ["2026-03-02 13:00", "now"][number];
@@ -18,12 +23,28 @@ function render({ model, el }) {
     const events = `change:${name} msg:custom`;
     model.on(events, draw);
     draw();
-    return { field, end: () => model.off(events, draw) };
+    return { name, field, end: () => model.off(events, draw) };
   });
+  const report = (errors) => {
+    error.textContent = [...new Set(Object.values(errors))].join("; ");
+    for (const { name, field } of fields) {
+      field.setAttribute("aria-invalid", name in errors);
+      if (name in errors) field.setAttribute("aria-describedby", error.id);
+      else field.removeAttribute("aria-describedby");
+    }
+  };
+  const showErrors = () => report(model.get("errors"));
+  form.oninput = () => {
+    report({});
+    model.set("errors", {}); // another view of the form would show them
+    model.save_changes();
+  };
+  model.on("change:errors", showErrors);
   const show = document.createElement("button");
   show.textContent = "Show";
   show.title = "show the time from–to";
-  form.append(show);
+  form.append(show, error);
+  showErrors();
   form.onsubmit = (event) => {
     event.preventDefault();
     const [start, end] = fields.map(({ field }) => field.value);
@@ -31,7 +52,10 @@ function render({ model, el }) {
     model.send({ type: "span", start, end });
   };
   el.append(form);
-  return () => fields.forEach(({ end }) => end());
+  return () => {
+    model.off("change:errors", showErrors);
+    fields.forEach(({ end }) => end());
+  };
 }
 
 export default { render };

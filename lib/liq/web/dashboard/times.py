@@ -55,10 +55,13 @@ def parse_span(start: str, end: str, window: str, zone: tzinfo) -> OpenSpan:
     if until and until >= now:
         until = None
     if until and not since:
-        since = until - parse_duration(window)
+        length = parse_duration(window)
+        if until - links.EARLIEST < length:
+            raise QueryError(f"to={end[:40]!r} is too early for a window of {window}")
+        since = until - length
     query = {name: each.isoformat() for name, each in (("from", since), ("to", until)) if each}
     if ignored := links.decode(urlencode(query)).ignored:
-        raise QueryError("; ".join(ignored))
+        raise QueryError(ignored[0])
     return since, until
 
 

@@ -323,8 +323,7 @@ class Dashboard:
             place, ignored = links.decode(query, default, choices)
             if place.asset or place.exchanges or place.symbols:
                 # in a thread: a slow QuestDB must not block the page
-                place, unknown = await asyncio.to_thread(self._keep_known, place, default)
-                ignored = (*ignored, *unknown)
+                place = await asyncio.to_thread(self._match_names, place, default)
             if number != self._newest_visit:
                 return
             own = _list_changes(before, self.model.place).union(kept)
@@ -334,19 +333,21 @@ class Dashboard:
         if number == self._newest_visit:
             self._address.answer()
 
-    def _keep_known(self, place: Place, default: Place) -> tuple[Place, list[str]]:
-        """Return the place with the names that rows have, and notes about its other names."""
-        known, notes = dict[str, Any](), list[str]()
+    def _match_names(self, place: Place, default: Place) -> Place:
+        """Return the place with its names as rows have them.
+
+        A name that no row has stays a filter. Without it the page would show the whole market, and
+        a visitor would take it for the name's.
+        """
+        matched = dict[str, Any]()
         with questdb.within(_NAMES_TIMEOUT):
             for field, column in _COLUMNS.items():
                 given, usual = getattr(place, field), getattr(default, field)
                 if given and given != usual:
                     texts = [given] if isinstance(given, str) else given
-                    found, unknown = names.find_names(texts, column, self.model.settings)
-                    kept = found[0] if found and isinstance(given, str) else tuple(found)
-                    known[field] = kept or usual
-                    notes += unknown
-        return place._replace(**known), notes
+                    found = names.find_names(texts, column, self.model.settings)
+                    matched[field] = found[0] if isinstance(given, str) else tuple(found)
+        return place._replace(**matched)
 
     def _write_address(self, _change: object) -> None:
         query = links.encode(self.model.place, self._default)
@@ -362,6 +363,7 @@ class Dashboard:
         self._address.on_visitor(self._prefer)
         self._announcer = Announcer().add_class("liq-spoken")
         self._ignored = Html(css_class="liq-ignored")
+        self._unknown = Html(css_class="liq-unknown")
         hidden = widgets.Box([load_style_sheet("style.css")]).add_class("liq-hidden")
         self._header, self._notice = Html(css_class="liq-header"), Html(css_class="liq-notices")
         self._figures = Html(css_class="liq-figures")
@@ -436,7 +438,7 @@ class Dashboard:
         """Return all notices, which have no height while there is none."""
         boundaries = (self._header_boundary, self._actions, *self._boundaries())
         faults = (boundary.place for boundary in boundaries)
-        notices = (self._notice, self._coverage, self._watch, self._ignored)
+        notices = (self._notice, self._coverage, self._watch, self._ignored, self._unknown)
         more = More().add_class("liq-more")
         return widgets.Box([*faults, *notices, more]).add_class("liq-strip")
 
@@ -446,6 +448,8 @@ class Dashboard:
         return tabs
 
     def _select_range(self, span: Span | None) -> None:
+        if span is None and self.model.until is None:
+            return  # a double click on a chart that is live resets its zoom alone
         if span is None:
             self.model.go_live()
         else:  # charts have the times of the page's time zone
@@ -497,6 +501,7 @@ class Dashboard:
         with self._header_boundary:
             self._header.value = markup.render_header(self.model)
             self._notice.value = markup.render_notice(self.model)
+            self._unknown.value = markup.render_unknown_names(self.model)
             self._watch.value = markup.render_warning(
                 diagnosis.check_supervisor(self.model.settings)
             )

@@ -307,7 +307,7 @@ class Picker(anywidget.AnyWidget):
 
     ``options`` are the names that it offers, each with the group below which it is listed. A
     ``single`` field has one name at most: another name replaces it. ``plural`` says what the names
-    are, as in "all symbols".
+    are, as in "all symbols". ``error`` is what is wrong with what was typed.
     """
 
     _esm = Path(__file__).with_name("picker.js")
@@ -317,6 +317,7 @@ class Picker(anywidget.AnyWidget):
     single = traitlets.Bool(default_value=False).tag(sync=True)
     value = traitlets.List(traitlets.Unicode()).tag(sync=True)
     options = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+    error = traitlets.Unicode().tag(sync=True)
 
     def on_type(self, add: Callable[[str], object]) -> None:
         """Call ``add`` with a typed text that names none of the options for sure."""
@@ -396,12 +397,16 @@ class More(anywidget.AnyWidget):
 
 
 class SpanForm(anywidget.AnyWidget):
-    """Fields for ``start`` and ``end`` of the window as text, and a button that shows it."""
+    """Fields for ``start`` and ``end`` of the window as text, and a button that shows it.
+
+    ``errors`` has what is wrong with what was typed, by the name of the field.
+    """
 
     _esm = Path(__file__).with_name("span.js")
 
     start = traitlets.Unicode().tag(sync=True)
     end = traitlets.Unicode().tag(sync=True)
+    errors = traitlets.Dict().tag(sync=True)
 
     def show(self, start: str, end: str) -> None:
         """Put texts into the fields, except for a field in which somebody types."""
