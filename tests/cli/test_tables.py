@@ -44,6 +44,17 @@ def test_numbers_are_exact_where_they_fit_and_short_otherwise(
     assert "(USD)" in lines[1]
 
 
+@pytest.mark.parametrize("style", [{}, {"wide": True}])
+def test_an_id_is_printed_as_it_is_typed(
+    style: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pd.DataFrame({"event_id": [-(2**62), 2**62], "prints": [1_234, 5]})
+    for made in (rows, rows[:1]):
+        text = " ".join(shown(capsys, monkeypatch, made, **style))
+        assert str(-(2**62)) in text
+        assert "1,234" in text
+
+
 def test_columns_that_do_not_fit_are_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

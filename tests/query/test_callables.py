@@ -310,6 +310,12 @@ def test_the_future_is_no_gap(stack: Settings) -> None:
             frame = liq.hit(key, settings=settings, **given)
         # the same in a second: equal answers of the API have one tag
         assert frame.attrs["notes"] == [f"the window is in the future: it begins at {begin}"]
+    for key, needed in (
+        ("print", "ts and exchange and symbol and event_id"),
+        ("cascade_prints", "from_ts and to_ts"),
+    ):
+        with pytest.warns(LiqWarning, match=f"^{key} has no rows without {needed}$"):
+            assert liq.hit(key, settings=settings).empty
 
 
 @pytest.mark.parametrize("call", [liq.hit.totals, lambda *given: liq.hit("totals", *given)])

@@ -24,6 +24,7 @@ _GAP = 2  # characters between two columns
 _AT_ONCE = 500  # rows: the first of many are there at once
 _LONGEST_TEXT = 24  # characters of a text where numbers are short
 _WIDEST_UNIT = 8  # characters, about those of a short number
+_LEAST_ID = 10**15
 _MISSING, _AT_LEAST = "-", "≥"
 _LINE_ENDS = dict(zip(b"\t\n\v\f\r", "␉␊␋␌␍", strict=True)) | {0x2028: "␊", 0x2029: "␊"}
 
@@ -74,8 +75,12 @@ def _cut(frame: "pd.DataFrame", most: int) -> "tuple[pd.DataFrame, str]":
     first = frame.iloc[:, 0]
     is_series = first.dtype.kind == "M" and first.is_monotonic_increasing
     if is_series and first.iloc[0] < first.iloc[-1]:
-        return frame.tail(most), f"{others:,} earlier rows"
-    return frame.head(most), f"{others:,} further rows"
+        return frame.tail(most), _count(others, "earlier")
+    return frame.head(most), _count(others, "further")
+
+
+def _count(rows: int, which: str) -> str:
+    return f"{rows:,} {which} row{'s' if rows > 1 else ''}"
 
 
 def print_fields(frame: "pd.DataFrame", style: Style = Style()) -> None:
@@ -247,13 +252,13 @@ def _format_exact(value: object, unit: str) -> str:
         return format_number(value, unit)
     if hasattr(value, "isoformat"):
         return str(value).removesuffix("+00:00")
-    return f"{value:,}" if _is_number(value) else _print_line(value)
+    return f"{value:,}" if _is_quantity(value) else _print_line(value)
 
 
 def _format_short(value: object, _unit: str) -> str:
     if _is_missing(value):
         return _MISSING
-    if isinstance(value, int | float) and _is_number(value):
+    if isinstance(value, int | float) and _is_quantity(value):
         is_plain = 1_000 <= abs(value) < 1_000_000
         return f"{value:,.0f}" if is_plain else format_compact(value, 4)
     text = _print_line(value)
@@ -265,8 +270,11 @@ def _print_line(value: object) -> str:
     return str(value).translate(_LINE_ENDS)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_quantity(value: object) -> bool:
+    """Return whether it is a number, and no id: people copy ids into the next command."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < _LEAST_ID
+    return isinstance(value, float)
 
 
 def _is_missing(value: object) -> bool:

@@ -734,8 +734,8 @@ class Hit:
             exchange: Only these exchanges; empty: all
             min_notional: Minimum size of a print in USD; unset: all; from 0
             max_notional: Maximum size of a print in USD (exclusive); unset: all; from 0.01
-            from_ts: Time of the first print, e.g. a cascade's from_ts; unset: none
-            to_ts: Time of the last print, e.g. a cascade's to_ts; unset: none
+            from_ts: Time of the first print, e.g. a cascade's from_ts
+            to_ts: Time of the last print, e.g. a cascade's to_ts
             limit: Maximum number of rows; from 1 to 100,000
             settings: The process's settings by default
 

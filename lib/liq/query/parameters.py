@@ -50,12 +50,14 @@ _MOMENTS = "give ISO 8601, like 2026-01-31T12:00 (UTC unless it names a zone)"
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One parameter of a query. A null ``default`` means: no value unless the caller gives one.
 
-    ``names`` is the column whose names its values are, see `liq.query.names`.
+    ``names`` is the column whose names its values are, see `liq.query.names`. Without a ``needed``
+    one the query has no rows, and a note says so.
     """
 
     type: Kind
     names: NameColumn = ""
     description: str = ""
+    needed: bool = False
     default: Any = None
     choices: list[str | float] = []
     min: float | str | None = None

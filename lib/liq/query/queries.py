@@ -295,6 +295,9 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         text, bound = render_sql(query, values, settings)
         sql = around.format(text)
         frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
+    needed = [name for name, each in query.params.items() if each.needed]
+    if frame.empty and not all(values[name] for name in needed):
+        notes = [*notes, f"{query.key} has no rows without {' and '.join(needed)}"]
     if _NEWEST in query.sql and len(frame) == values["limit"]:
         notes = [*notes, f"limit={len(frame)} is reached: older rows may be left out"]
     since = values.get(SINCE) or values.get("from_ts")  # of a cascade

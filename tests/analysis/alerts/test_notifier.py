@@ -23,7 +23,7 @@ from liq import config
 from liq.analysis.alerts.notifier import Notifier
 from liq.analysis.alerts.outbox import LinkedAlert
 from liq.analysis.alerts.rules import Rule
-from liq.cli import app
+from liq.cli import app, output
 from liq.config import Receiver as Address
 from liq.config import Settings
 from liq.errors import ConfigError
@@ -281,7 +281,7 @@ def test_a_test_alert_goes_to_every_receiver_and_says_which_did_not_take_it(
 def set_variables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings.environ().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(output.console, "_width", 300)
     config.settings.cache_clear()
 
 

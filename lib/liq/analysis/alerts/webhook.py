@@ -22,6 +22,12 @@ from liq.errors import ConfigError
 
 _TIMEOUT_S = 5.0
 _MAX_PORT = 65_535
+_FAULTS: dict[type[Exception], str] = {
+    httpx.ConnectError: "no connection",
+    httpx.TimeoutException: f"no answer within {_TIMEOUT_S:.0f} s",
+    httpx.NetworkError: "the connection broke",
+    httpx.ProtocolError: "no valid answer by HTTP",
+}
 
 
 class Webhook(Outbox):
@@ -67,10 +73,16 @@ class Webhook(Outbox):
             return f"no answer within {_TIMEOUT_S:.0f} s", True
         except (httpx.HTTPError, ValueError) as error:
             # its text may hold the URL; what is no number of JSON's stays so
-            return type(error).__name__, isinstance(error, httpx.HTTPError)
+            return _describe(error), isinstance(error, httpx.HTTPError)
         if answer.is_success:
             return "", False
         return f"HTTP {answer.status_code}", is_temporary(answer.status_code)
+
+
+def _describe(error: Exception) -> str:
+    """Return an error of a request in words, without its text."""
+    found = (words for kind, words in _FAULTS.items() if isinstance(error, kind))
+    return next(found, type(error).__name__)
 
 
 def _is_address(url: str) -> bool:
