@@ -249,8 +249,11 @@ def test_history_stays_the_same_until_it_is_left(own: Settings) -> None:
     model.poll()
     assert (model.state, sizes(model)) == (State.EMPTY, [])
     model.step(1)
+    model.judge()  # the page draws its state each second, also before the next reading
+    assert (model.state, sizes(model), model.is_awaiting_rows) == (State.LOADING, [], True)
+    assert "No liquidations match" not in markup.render_notice(model)
     model.poll()
-    assert sizes(model) == [100]
+    assert (model.state, sizes(model)) == (State.HISTORY, [100])
     model.step(1000)  # beyond now: live again
     model.poll()
     assert (model.state, model.until, sizes(model)) == (State.LIVE, None, [200, 50])

@@ -144,6 +144,8 @@ def test_news_are_the_state_and_the_newest_alert() -> None:
     assert sentences.describe_news(model).startswith("QuestDB does not answer.")
     model.frames = frames(totals=pd.DataFrame([TOTALS | {"prints": 0}]), alerts=alerts.iloc[:0])
     assert sentences.describe_totals(model) == "No liquidations."
+    model.asset = "BTC"  # whose rows are not read yet
+    assert sentences.describe_totals(model) == ""
 
 
 def test_queries_that_failed_are_left_out() -> None:

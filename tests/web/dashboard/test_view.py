@@ -454,6 +454,17 @@ async def test_a_control_is_followed_at_once(
     dashboard.stop()
 
 
+def test_figures_of_controls_that_were_not_read_are_unknown(own: Settings) -> None:
+    dashboard = Dashboard(settings=own, symbols=["NONE"])
+    assert "nothing recorded" in page(dashboard)
+    dashboard.model.symbols = []
+    dashboard.model.judge()
+    dashboard._draw_state()
+    assert "nothing recorded" not in page(dashboard)
+    assert "No liquidations match" not in page(dashboard)
+    assert "<b>…</b>" in page(dashboard)
+
+
 def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
     insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
     dashboard = Dashboard(

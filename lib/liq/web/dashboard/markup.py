@@ -40,8 +40,8 @@ from liq.web.dashboard.model import (
 _NOTICES = {
     State.LOADING: (
         "Loading",
-        "Reading the first rows from QuestDB. If that takes more than 10 s, `liq status` shows what"
-        " does not answer.",
+        "Reading rows from QuestDB. If that takes more than 10 s, `liq status` shows what does not"
+        " answer.",
     ),
     State.QUIET: (
         "Quiet market",

@@ -28,7 +28,7 @@ def describe_news(model: DashboardModel) -> str:
 def describe_totals(model: DashboardModel) -> str:
     """Return the sums of the window."""
     frames = model.frames
-    if frames is None or not frames.common.has("totals"):
+    if frames is None or model.is_awaiting_rows or not frames.common.has("totals"):
         return ""
     totals: Any = next(frames.totals.itertuples())
     if not totals.prints:
