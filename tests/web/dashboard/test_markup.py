@@ -289,6 +289,20 @@ def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> Non
     assert "not kept: <code>liq run</code> keeps it" in unkept
 
 
+@pytest.mark.parametrize(
+    ("source", "mark", "heading"),
+    [
+        ("live", "", "As the exchange sent it"),
+        ("replay", " <mark>replayed</mark>", "As the exchange sent it"),
+        ("simulator", " <mark>simulated</mark>", "As the simulator sent it"),
+    ],
+)
+def test_an_inspection_marks_a_print_that_is_not_live(source: str, mark: str, heading: str) -> None:
+    found = markup.render_inspection(Inspection({"source": source}, {}, None, "{}"))
+    assert f"<h3>As stored{mark}</h3>" in found
+    assert f"<h3>{heading}</h3>" in found
+
+
 def health(**changes: object) -> pd.DataFrame:
     row = {
         "exchange": "okx", "source": "live", "known": True, "completeness": "sampled",

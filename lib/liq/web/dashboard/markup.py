@@ -25,7 +25,7 @@ from liq.monitoring.diagnosis import Problem
 from liq.query import queries
 from liq.query.coverage import describe_left_out, format_share
 from liq.query.parameters import format_duration
-from liq.records.model import LIVE_SOURCES, find_kind
+from liq.records.model import LIVE_SOURCES, Source, find_kind
 from liq.web.dashboard import filters, inspector, times
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
@@ -342,8 +342,9 @@ def render_attempt(past: Backtest | str, window: str, zone: tzinfo = UTC) -> Mar
 def render_inspection(found: Inspection, zone: tzinfo = UTC) -> Markup:
     """Return a print's details: the row with its units, the raw message and the venue's rule.
 
-    The row's times are in ``zone``.
+    The row's times are in ``zone``. A row that is not live is marked.
     """
+    source = str(found.row.get("source", MISSING_NAME))
     field = Markup("<tr><th>{}</th><td>{}<small>{}</small></td></tr>")
     values = join(
         field.format(name, _format_value(value, zone), found.units.get(name, ""))
@@ -355,11 +356,13 @@ def render_inspection(found: Inspection, zone: tzinfo = UTC) -> Markup:
         else Markup("<p>{}</p>").format(render_code(found.problem))
     )
     return Markup(
-        "<section><h3>As stored</h3><table>{values}</table></section>"
-        "<section><h3>As the exchange sent it</h3>{raw}</section>"
+        "<section><h3>As stored{mark}</h3><table>{values}</table></section>"
+        "<section><h3>As the {sender} sent it</h3>{raw}</section>"
         "<section><h3>Rule{documentation}</h3>{rule}</section>"
     ).format(
+        mark=render_source_mark(source),
         values=values,
+        sender="simulator" if source == Source.SIMULATOR else "exchange",
         raw=raw,
         documentation=_render_documentation_link(found.venue),
         rule=_render_venue_rule(found.venue),
