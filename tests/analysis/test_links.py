@@ -194,6 +194,14 @@ def test_boards_of_alerts_are_boards_of_the_dashboard() -> None:
     assert {*links._BOARDS.values(), Place().board} <= {*BOARDS}
 
 
+def test_a_cascade_keeps_the_other_filters_of_the_page() -> None:
+    here = Place(asset="ETH", exchanges=("okx",), min_notional=5.0, max_notional=9.0, window="7d")
+    place = links.locate_cascade(NOON, NOON, "BTC", here=here)
+    assert place == here._replace(
+        asset="BTC", bucket="5s", window="10m", until=NOON + timedelta(minutes=5)
+    )
+
+
 def test_a_cascade_links_to_its_time_and_name() -> None:
     end = NOON + timedelta(minutes=2)
     found = {by: links.locate_cascade(NOON, end, "X", by) for by in ("asset", "symbol", "exchange")}

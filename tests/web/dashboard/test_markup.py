@@ -9,7 +9,7 @@ import pytest
 import traitlets
 from markupsafe import Markup
 
-from liq.analysis import links
+from liq.analysis import charts, links
 from liq.analysis.alerts import Rule, Rules
 from liq.analysis.links import Place
 from liq.errors import QueryError
@@ -72,6 +72,16 @@ def test_headings_explain_their_columns_as_the_catalogue_does() -> None:
     assert "<th>duration</th>" in page  # the catalogue says no more than the name
     feeds = markup.render_feeds(health())
     assert re.search(r'<th title="origin of the feed[^"]+">contracts', feeds)
+
+
+def test_a_link_to_a_cascade_keeps_the_sizes_of_the_page() -> None:
+    here = Place(min_notional=5000.0, max_notional=1e6)
+    assert "asset=BTC&amp;minimum=5000&amp;maximum=1000000" in markup.render_cascades(
+        cascade("BTC"), here=here
+    )
+    run = cascade("BTC").assign(total_usd=2.0, exchanges="okx")
+    (bubble, _) = charts.cascades.spec(run, here=here)["data"]
+    assert "asset=BTC&minimum=5000&maximum=1000000" in bubble["ids"][0]
 
 
 def test_headings_of_a_catalogue_that_cannot_be_read_have_no_tooltip(

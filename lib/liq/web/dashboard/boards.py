@@ -278,14 +278,17 @@ class Cascades(Board):
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
         timeline, largest = self.cards
+        here = Place(**frames.controls.choices)
         with timeline:
             found = frames.board["cascades"]
-            self.timeline.spec = _draw_window(charts.cascades.spec, found, frames, options)
+            self.timeline.spec = _draw_window(
+                charts.cascades.spec, found, frames, options, here=here
+            )
             self.timeline.label = sentences.qualify_sums(
                 sentences.describe_cascades(frames, options.zone), frames, options.gaps
             )
         with largest:
-            self._list.html = markup.render_cascades(frames.board["cascades"], options.zone)
+            self._list.html = markup.render_cascades(frames.board["cascades"], options.zone, here)
 
 
 class Patterns(Board):

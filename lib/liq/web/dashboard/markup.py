@@ -252,8 +252,15 @@ def render_feeds(health: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
     return render_table(names, (_render_feed(feed, zone) for feed in feeds), about)
 
 
-def render_cascades(found: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
-    """Return the largest cascades, from ``cascades``; the start of each links to its time."""
+def render_cascades(
+    found: pd.DataFrame,
+    zone: tzinfo = UTC,
+    here: Place = Place(),  # noqa: B008 - immutable
+) -> Markup:
+    """Return the largest cascades, from ``cascades``.
+
+    The start of each is a link to its time with the filters of ``here``.
+    """
     if found.empty:
         return render_nothing("no cascades in this window")
     covered = format_share(found["covered"].iloc[0])
@@ -263,7 +270,7 @@ def render_cascades(found: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
              f"burst score ({covered} covered)": "burst_score"}  # fmt: skip
     runs: Iterator[Any] = found.itertuples(index=False)
     about = _explain_columns("cascades", names.values())
-    return render_table(names, (_render_cascade(run, zone) for run in runs), about)
+    return render_table(names, (_render_cascade(run, zone, here) for run in runs), about)
 
 
 def render_sizes(quantiles: pd.DataFrame) -> Markup:
@@ -610,8 +617,8 @@ def _is_missing(text: Any) -> bool:
     return bool(pd.isna(text)) or text == MISSING_NAME
 
 
-def _render_cascade(run: Any, zone: tzinfo) -> Markup:
-    place = links.locate_cascade(run.from_ts, run.to_ts, run.name)
+def _render_cascade(run: Any, zone: tzinfo, here: Place) -> Markup:
+    place = links.locate_cascade(run.from_ts, run.to_ts, run.name, here=here)
     values = (
         _render_link(place, f"{run.from_ts.astimezone(zone):%m-%d %H:%M:%S}"),
         format_seconds(run.duration_s), f"{run.prints:,}",
