@@ -116,6 +116,7 @@ def test_an_empty_list_means_all_though_the_default_has_some() -> None:
         ("window=", "is no duration"),
         ("to=2026-03-01", "to needs from"),
         ("from=2099-01-01", "from is not before now"),
+        ("from=2099-01-01&to=2099-01-02", "from is in the future"),
         ("from=2001-01-01", "from and now are more than 3,660 days apart"),
         ("to=yesterday&from=2026-03-01", "to='yesterday' is no timestamp"),
         ("from=2026-03-02&to=2026-03-01", "from is not before to"),

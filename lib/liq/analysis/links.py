@@ -299,9 +299,12 @@ def _take_span(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     start, end = values.pop("from", None), values.pop("to", None)
     if start is None:
         return {}, ["to needs from"] if end else []
-    last, name = (end, "to") if end else (datetime.now(UTC), "now")
+    now = datetime.now(UTC)
+    last, name = (end, "to") if end else (now, "now")
     if start >= last:
         return {}, [f"from is not before {name}"]
+    if start >= now:
+        return {}, ["from is in the future"]
     if last - start > _LONGEST_SPAN:
         return {}, [f"from and {name} are more than {_LONGEST_SPAN.days:,} days apart"]
     both = f"window cannot be combined with from{' and to' * bool(end)}"
