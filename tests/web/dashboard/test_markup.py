@@ -12,6 +12,7 @@ from markupsafe import Markup
 from liq.analysis import charts, links
 from liq.analysis.alerts import Rule, Rules
 from liq.analysis.links import Place
+from liq.analysis.pace import UNREAD
 from liq.errors import QueryError
 from liq.ingest.venues import VENUES
 from liq.monitoring.diagnosis import Part, Problem, Pulse
@@ -109,7 +110,7 @@ def test_text_from_outside_is_escaped() -> None:
 
 def pace(**changes: object) -> pd.DataFrame:
     row = {
-        "span": "1h", "long_usd": 1.2e6, "short_usd": 3e5, "partial": 0, "not_live": 0,
+        "span": "1h", "long_usd": 1.2e6, "short_usd": 3e5, "prints": 2, "partial": 0, "not_live": 0,
         "covered": 1.0, "long_times": 4.25, "short_times": 0.5, "note": "", "unreal": False,
     }  # fmt: skip
     return pd.DataFrame([row | changes])
@@ -160,6 +161,11 @@ def test_a_span_that_feeds_or_rows_lack_says_so() -> None:
     usual = "<small>the usual is simulated or replayed</small>"
     assert usual in markup.render_pace(pace(unreal=True))
     assert "&lt;img" in markup.render_pace(pace(note=EVIL))
+    nothing = pace(long_usd=0.0, short_usd=0.0, prints=0, long_times=float("nan"))
+    assert "<b>$0</b>" in markup.render_pace(nothing)
+    assert markup.render_pace(nothing.assign(covered=0.0)).count("<b>unknown</b>") == 2
+    unread = nothing.assign(covered=float("nan"), note=UNREAD)
+    assert markup.render_pace(unread).count("<b>…</b>") == 2
 
 
 def quantiles(side: str) -> pd.DataFrame:

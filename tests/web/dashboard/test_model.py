@@ -163,6 +163,16 @@ def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
     assert (until, until - since) == (model.frames.read, timedelta(hours=4))
 
 
+def test_a_time_before_all_rows_has_its_whole_axis(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model, end = DashboardModel(own), datetime.now(UTC) - timedelta(days=1)
+    model.travel(end - timedelta(days=1), end)
+    model.poll()
+    assert model.frames is not None
+    start, until = model.frames.span
+    assert start <= end - timedelta(days=1) < end <= until
+
+
 def test_says_when_a_feed_was_disconnected(own: Settings) -> None:
     now = int(time.time())
     # nothing in between, and on while this is written and read

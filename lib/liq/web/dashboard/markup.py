@@ -16,7 +16,7 @@ from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import has_gaps
 from liq.analysis.charts.prices import count_beyond
 from liq.analysis.links import Place
-from liq.analysis.pace import SPANS
+from liq.analysis.pace import SPANS, UNREAD
 from liq.common.html import join, render_cells, render_code, render_row, render_table
 from liq.common.text import format_usd
 from liq.errors import QueryError
@@ -520,15 +520,14 @@ def _list_figures(frames: Frames, *, is_incomplete: bool) -> Iterator[tuple[str,
 
 
 def _render_span_tile(row: Any) -> Markup:
+    unknown = "" if row.prints else "unknown" if row.covered == 0 else "…" * (row.note == UNREAD)
     least = "≥ " if row.partial or row.covered < _WHOLE else ""
     sides = join(
         Markup(
-            '<p class="liq-{side}"><span>{side}s</span><b>{least}{usd}</b>'
-            "<i{strong}>{times}</i></p>"
+            '<p class="liq-{side}"><span>{side}s</span><b>{usd}</b><i{strong}>{times}</i></p>'
         ).format(
             side=side,
-            least=least,
-            usd=format_usd(getattr(row, f"{side}_usd")),
+            usd=unknown or least + format_usd(getattr(row, f"{side}_usd")),
             strong=Markup(' class="liq-unusual"') if times >= _UNUSUAL else Markup(),
             times="" if pd.isna(times) else _format_times(times),
         )

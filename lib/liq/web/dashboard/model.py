@@ -578,7 +578,8 @@ class DashboardModel(HasTraits):
         width = parse_duration(bucket)
         since = controls.find_start(end)
         # the axis begins at the oldest row, so that the bars of a new system fill the chart
-        start = min(max(since, latest.first or since), end - _MIN_BARS * width)
+        first = latest.first if latest.first and latest.first < end else since
+        start = min(max(since, first), end - _MIN_BARS * width)
         requests = BOARDS[controls.board](controls._replace(bucket=bucket))
         recent = {"window": RECENT, "until": controls.until, "limit": MAX_RECENT}
         common = {
