@@ -116,6 +116,7 @@ def test_an_empty_list_means_all_though_the_default_has_some() -> None:
         ("window=", "is no duration"),
         ("to=2026-03-01", "to needs from"),
         ("from=2099-01-01", "from is not before now"),
+        ("from=2099-01-01&to=2099-01-02", "from is in the future"),
         ("from=2001-01-01", "from and now are more than 3,660 days apart"),
         ("to=yesterday&from=2026-03-01", "to='yesterday' is no timestamp"),
         ("from=2026-03-02&to=2026-03-01", "from is not before to"),
@@ -192,6 +193,14 @@ def test_an_alert_links_to_its_hour_and_to_what_its_rule_measures() -> None:
 
 def test_boards_of_alerts_are_boards_of_the_dashboard() -> None:
     assert {*links._BOARDS.values(), Place().board} <= {*BOARDS}
+
+
+def test_a_cascade_keeps_the_other_filters_of_the_page() -> None:
+    here = Place(asset="ETH", exchanges=("okx",), min_notional=5.0, max_notional=9.0, window="7d")
+    place = links.locate_cascade(NOON, NOON, "BTC", here=here)
+    assert place == here._replace(
+        asset="BTC", bucket="5s", window="10m", until=NOON + timedelta(minutes=5)
+    )
 
 
 def test_a_cascade_links_to_its_time_and_name() -> None:

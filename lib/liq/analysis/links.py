@@ -206,11 +206,21 @@ def locate_alert(ts: datetime, query: str, scope: Mapping[str, Any] | None = Non
     return Place(board=_BOARDS.get(query, Place().board), until=until, **_limit(scope or {}))
 
 
-def locate_cascade(start: datetime, end: datetime, name: str, by: str = "asset") -> Place:
-    """Return the time around a cascade of the asset, symbol or exchange ``name``."""
+def locate_cascade(
+    start: datetime,
+    end: datetime,
+    name: str,
+    by: str = "asset",
+    here: Place = Place(),  # noqa: B008 - immutable
+) -> Place:
+    """Return the time around a cascade of the asset, symbol or exchange ``name``.
+
+    It keeps the other filters of ``here``.
+    """
     window = format_duration(end - start + 2 * _AROUND_CASCADE)
     scope = SCOPES.get(by, by)
-    return Place(bucket="5s", window=window, until=end + _AROUND_CASCADE, **_limit({scope: [name]}))
+    place = Place(bucket="5s", window=window, until=end + _AROUND_CASCADE)
+    return keep_filters(place, here)._replace(**_limit({scope: [name]}))
 
 
 def locate_row(query: str, row: Any, by: str = "asset") -> Place | None:
@@ -289,9 +299,12 @@ def _take_span(values: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     start, end = values.pop("from", None), values.pop("to", None)
     if start is None:
         return {}, ["to needs from"] if end else []
-    last, name = (end, "to") if end else (datetime.now(UTC), "now")
+    now = datetime.now(UTC)
+    last, name = (end, "to") if end else (now, "now")
     if start >= last:
         return {}, [f"from is not before {name}"]
+    if start >= now:
+        return {}, ["from is in the future"]
     if last - start > _LONGEST_SPAN:
         return {}, [f"from and {name} are more than {_LONGEST_SPAN.days:,} days apart"]
     both = f"window cannot be combined with from{' and to' * bool(end)}"

@@ -9,9 +9,10 @@ import pytest
 import traitlets
 from markupsafe import Markup
 
-from liq.analysis import links
+from liq.analysis import charts, links
 from liq.analysis.alerts import Rule, Rules
 from liq.analysis.links import Place
+from liq.analysis.pace import UNREAD
 from liq.errors import QueryError
 from liq.ingest.venues import VENUES
 from liq.monitoring.diagnosis import Part, Problem, Pulse
@@ -74,6 +75,16 @@ def test_headings_explain_their_columns_as_the_catalogue_does() -> None:
     assert re.search(r'<th title="origin of the feed[^"]+">contracts', feeds)
 
 
+def test_a_link_to_a_cascade_keeps_the_sizes_of_the_page() -> None:
+    here = Place(min_notional=5000.0, max_notional=1e6)
+    assert "asset=BTC&amp;minimum=5000&amp;maximum=1000000" in markup.render_cascades(
+        cascade("BTC"), here=here
+    )
+    run = cascade("BTC").assign(total_usd=2.0, exchanges="okx")
+    (bubble, _) = charts.cascades.spec(run, here=here)["data"]
+    assert "asset=BTC&minimum=5000&maximum=1000000" in bubble["ids"][0]
+
+
 def test_headings_of_a_catalogue_that_cannot_be_read_have_no_tooltip(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -99,7 +110,7 @@ def test_text_from_outside_is_escaped() -> None:
 
 def pace(**changes: object) -> pd.DataFrame:
     row = {
-        "span": "1h", "long_usd": 1.2e6, "short_usd": 3e5, "partial": 0, "not_live": 0,
+        "span": "1h", "long_usd": 1.2e6, "short_usd": 3e5, "prints": 2, "partial": 0, "not_live": 0,
         "covered": 1.0, "long_times": 4.25, "short_times": 0.5, "note": "", "unreal": False,
     }  # fmt: skip
     return pd.DataFrame([row | changes])
@@ -150,6 +161,11 @@ def test_a_span_that_feeds_or_rows_lack_says_so() -> None:
     usual = "<small>the usual is simulated or replayed</small>"
     assert usual in markup.render_pace(pace(unreal=True))
     assert "&lt;img" in markup.render_pace(pace(note=EVIL))
+    nothing = pace(long_usd=0.0, short_usd=0.0, prints=0, long_times=float("nan"))
+    assert "<b>$0</b>" in markup.render_pace(nothing)
+    assert markup.render_pace(nothing.assign(covered=0.0)).count("<b>unknown</b>") == 2
+    unread = nothing.assign(covered=float("nan"), note=UNREAD)
+    assert markup.render_pace(unread).count("<b>…</b>") == 2
 
 
 def quantiles(side: str) -> pd.DataFrame:
@@ -287,6 +303,20 @@ def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> Non
     assert "2026-01-01 13:00:01.500000+01:00" in local
     unkept = markup.render_inspection(Inspection(row, {}, None, "", "not kept: `liq run` keeps it"))
     assert "not kept: <code>liq run</code> keeps it" in unkept
+
+
+@pytest.mark.parametrize(
+    ("source", "mark", "heading"),
+    [
+        ("live", "", "As the exchange sent it"),
+        ("replay", " <mark>replayed</mark>", "As the exchange sent it"),
+        ("simulator", " <mark>simulated</mark>", "As the simulator sent it"),
+    ],
+)
+def test_an_inspection_marks_a_print_that_is_not_live(source: str, mark: str, heading: str) -> None:
+    found = markup.render_inspection(Inspection({"source": source}, {}, None, "{}"))
+    assert f"<h3>As stored{mark}</h3>" in found
+    assert f"<h3>{heading}</h3>" in found
 
 
 def health(**changes: object) -> pd.DataFrame:

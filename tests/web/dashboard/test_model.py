@@ -163,6 +163,16 @@ def test_a_system_just_started_fills_its_picture(own: Settings) -> None:
     assert (until, until - since) == (model.frames.read, timedelta(hours=4))
 
 
+def test_a_time_before_all_rows_has_its_whole_axis(own: Settings) -> None:
+    insert(own, [fresh(100)])
+    model, end = DashboardModel(own), datetime.now(UTC) - timedelta(days=1)
+    model.travel(end - timedelta(days=1), end)
+    model.poll()
+    assert model.frames is not None
+    start, until = model.frames.span
+    assert start <= end - timedelta(days=1) < end <= until
+
+
 def test_says_when_a_feed_was_disconnected(own: Settings) -> None:
     now = int(time.time())
     # nothing in between, and on while this is written and read
@@ -249,8 +259,11 @@ def test_history_stays_the_same_until_it_is_left(own: Settings) -> None:
     model.poll()
     assert (model.state, sizes(model)) == (State.EMPTY, [])
     model.step(1)
+    model.judge()  # the page draws its state each second, also before the next reading
+    assert (model.state, sizes(model), model.is_awaiting_rows) == (State.LOADING, [], True)
+    assert "No liquidations match" not in markup.render_notice(model)
     model.poll()
-    assert sizes(model) == [100]
+    assert (model.state, sizes(model)) == (State.HISTORY, [100])
     model.step(1000)  # beyond now: live again
     model.poll()
     assert (model.state, model.until, sizes(model)) == (State.LIVE, None, [200, 50])

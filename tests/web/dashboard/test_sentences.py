@@ -14,7 +14,7 @@ from liq.web.dashboard.widgets import Announcer
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KOLKATA = ZoneInfo("Asia/Kolkata")
-TOTALS = {"prints": 3, "long_usd": 1e6, "short_usd": 5e5, "largest_usd": 9e5}
+TOTALS = {"prints": 3, "long_usd": 1e6, "short_usd": 5e5, "largest_usd": 9e5, "partial": 0}
 
 
 def frames(board: dict[str, pd.DataFrame] | None = None, **common: pd.DataFrame) -> Frames:
@@ -134,7 +134,8 @@ def test_news_are_the_state_and_the_newest_alert() -> None:
     model = DashboardModel()
     assert (sentences.describe_news(model), sentences.describe_totals(model)) == ("loading.", "")
     alerts = pd.DataFrame([{"severity": "critical", "message": "BTC fell"}])
-    model.frames = frames(alerts=alerts, totals=pd.DataFrame([TOTALS]))
+    live = pd.DataFrame({"source": ["live"]})
+    model.frames = frames(alerts=alerts, totals=pd.DataFrame([TOTALS]), sources=live)
     model.state = State.LIVE
     assert sentences.describe_news(model) == "live. critical alert: BTC fell."
     assert sentences.describe_totals(model) == (
@@ -144,6 +145,47 @@ def test_news_are_the_state_and_the_newest_alert() -> None:
     assert sentences.describe_news(model).startswith("QuestDB does not answer.")
     model.frames = frames(totals=pd.DataFrame([TOTALS | {"prints": 0}]), alerts=alerts.iloc[:0])
     assert sentences.describe_totals(model) == "No liquidations."
+    model.asset = "BTC"  # whose rows are not read yet
+    assert sentences.describe_totals(model) == ""
+
+
+@pytest.mark.parametrize(
+    ("sources", "spoken"),
+    [
+        (["live"], ""),
+        (["simulator"], " Simulated data."),
+        (["live", "replay"], " Partly replayed data."),
+        (ValueError("odd"), " Source unknown."),
+    ],
+)
+def test_sums_are_spoken_with_their_source(sources: Any, spoken: str) -> None:
+    model = DashboardModel()
+    found: Any = pd.DataFrame({"source": sources}) if isinstance(sources, list) else sources
+    model.frames = frames(totals=pd.DataFrame([TOTALS]), sources=found)
+    assert sentences.describe_totals(model).endswith(f"the largest $900k.{spoken}")
+    assert sentences.qualify("Net: $1.", model.frames) == f"Net: $1.{spoken}"
+    assert sentences.qualify_sums("Top: A $1.", model.frames, None) == f"Top: A $1.{spoken}"
+
+
+@pytest.mark.parametrize(("partial", "gaps"), [(1, None), (0, pd.DataFrame({"exchange": ["okx"]}))])
+def test_sums_that_are_lower_bounds_are_spoken_as_such(
+    partial: int, gaps: pd.DataFrame | None
+) -> None:
+    model = DashboardModel()
+    live = pd.DataFrame({"source": ["live"]})
+    model.gaps = gaps
+    model.frames = frames(totals=pd.DataFrame([TOTALS | {"partial": partial}]), sources=live)
+    assert sentences.describe_totals(model) == (
+        "In 1h: longs at least $1M, shorts at least $500k liquidated in at least 3 prints,"
+        " the largest at least $900k."
+    )
+    spoken = sentences.qualify_sums("Top: A $1.", model.frames, gaps)
+    assert spoken == "Top: A $1. Sums are at least these."
+    nothing = pd.DataFrame([TOTALS | {"prints": 0, "partial": partial}])
+    model.frames = frames(totals=nothing, sources=live)
+    assert sentences.qualify_sums("Top: none.", model.frames, gaps) == "Top: none."
+    model.has_reports = False
+    assert sentences.describe_totals(model) == "Nothing was recorded."
 
 
 def test_queries_that_failed_are_left_out() -> None:

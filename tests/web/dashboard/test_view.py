@@ -454,6 +454,17 @@ async def test_a_control_is_followed_at_once(
     dashboard.stop()
 
 
+def test_figures_of_controls_that_were_not_read_are_unknown(own: Settings) -> None:
+    dashboard = Dashboard(settings=own, symbols=["NONE"])
+    assert "nothing recorded" in page(dashboard)
+    dashboard.model.symbols = []
+    dashboard.model.judge()
+    dashboard._draw_state()
+    assert "nothing recorded" not in page(dashboard)
+    assert "No liquidations match" not in page(dashboard)
+    assert "<b>…</b>" in page(dashboard)
+
+
 def test_controls_and_model_are_linked_both_ways(own: Settings) -> None:
     insert(own, [fresh(100), fresh(50, symbol="ETHUSDT")])
     dashboard = Dashboard(
@@ -663,7 +674,9 @@ def test_charts_have_their_numbers_in_a_sentence(own: Settings) -> None:
         ]
         assert all(plot.label.endswith(".") for plot in plots)
     assert overview(dashboard).bars.label.startswith("Liquidated per 1m: longs $100, shorts $50;")
-    assert overview(dashboard).symbols.label == "Top symbols: BTCUSDT $100, ETHUSDT $50."
+    assert overview(dashboard).symbols.label == (  # the venue's feed shows part of its prints
+        "Top symbols: BTCUSDT $100, ETHUSDT $50. Sums are at least these."
+    )
 
 
 async def test_a_picked_print_is_inspected(own: Settings) -> None:

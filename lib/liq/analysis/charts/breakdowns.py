@@ -74,11 +74,13 @@ def cascades(
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
     zone: tzinfo = UTC,
+    here: links.Place = links.Place(),  # noqa: B008 - immutable
 ) -> Spec:
     """When cascades began, a line for each name, from ``cascades``.
 
     A bubble's area is the notional in USD, its colour the side with more of it. The names with most
-    notional have lines of their own. ``span``, ``gaps``, ``badge`` and ``zone`` as in `bars`.
+    notional have lines of their own. ``span``, ``gaps``, ``badge`` and ``zone`` as in `bars`. On
+    the dashboard a click on a bubble shows its time with the filters of ``here``.
 
     Example:
         >>> frame = liq.hit("cascades", window="1h", min_prints=3)
@@ -93,8 +95,8 @@ def cascades(
     long = frame["long_usd"] >= frame["short_usd"]
     greatest = float(frame["total_usd"].max()) if len(frame) else 1.0
     traces = [
-        _create_bubbles("long", colours.long, frame[long], own, greatest),
-        _create_bubbles("short", colours.short, frame[~long], own, greatest),
+        _create_bubbles("long", colours.long, frame[long], own, greatest, here=here),
+        _create_bubbles("short", colours.short, frame[~long], own, greatest, here=here),
     ]
     layout = base.create_layout(theme, frame, badge) | {"hovermode": "closest"}
     layout |= base.create_time_axis(colours, span, gaps, zone)
@@ -234,7 +236,13 @@ def _assign_colours(colours: Theme, names: list[str]) -> Iterator[tuple[str, str
 
 
 def _create_bubbles(
-    side: str, colour: str, frame: pd.DataFrame, own: list[str], greatest: float
+    side: str,
+    colour: str,
+    frame: pd.DataFrame,
+    own: list[str],
+    greatest: float,
+    *,
+    here: links.Place,
 ) -> Spec:
     names = frame["name"].where(frame["name"].isin(own), _OTHERS)
     return {
@@ -245,7 +253,7 @@ def _create_bubbles(
         "y": names.tolist(),
         "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
-        "ids": [links.build_link(place) for place in map(_locate, frame.itertuples())],
+        "ids": [links.build_link(_locate(run, here)) for run in frame.itertuples()],
         "hovertemplate": _CASCADE_HOVER + f"<extra>mostly {side}</extra>",
         "marker": {
             "color": colour,
@@ -259,9 +267,9 @@ def _create_bubbles(
     }
 
 
-def _locate(run: Any) -> links.Place:
+def _locate(run: Any, here: links.Place) -> links.Place:
     """Return the time and the asset of a cascade, to which a click on its bubble travels."""
-    return links.locate_cascade(run.from_ts, run.to_ts, run.name)
+    return links.locate_cascade(run.from_ts, run.to_ts, run.name, here=here)
 
 
 def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str, zone: tzinfo) -> Spec:

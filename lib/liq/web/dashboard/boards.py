@@ -160,12 +160,16 @@ class Overview(Board):
                 window=frames.window,
                 bucket=frames.bucket,
             )
-            self.bars.label = sentences.describe_bars(frames, options.zone)
+            self.bars.label = sentences.qualify_sums(
+                sentences.describe_bars(frames, options.zone), frames, options.gaps
+            )
         with assets:
             self.assets.spec = charts.assets.spec(
                 shown["assets"], theme, gaps=options.gaps, badge=badge
             )
-            self.assets.label = sentences.describe_ranking("Top assets", shown["assets"])
+            self.assets.label = sentences.qualify_sums(
+                sentences.describe_ranking("Top assets", shown["assets"]), frames, options.gaps
+            )
         with net:
             self.net.spec = _draw_window(
                 charts.cumulative_net.spec,
@@ -176,22 +180,28 @@ class Overview(Board):
                 window=frames.window,
                 bucket=frames.bucket,
             )
-            self.net.label = sentences.describe_net(frames)
+            self.net.label = sentences.qualify(sentences.describe_net(frames), frames)
         with symbols:
             self.symbols.spec = charts.top_symbols.spec(
                 shown["symbols"], theme, gaps=options.gaps, badge=badge
             )
-            self.symbols.label = sentences.describe_ranking("Top symbols", shown["symbols"])
+            self.symbols.label = sentences.qualify_sums(
+                sentences.describe_ranking("Top symbols", shown["symbols"]), frames, options.gaps
+            )
         with exchanges:
             self.exchanges.spec = charts.by_exchange.spec(
                 shown["exchanges"], theme, gaps=options.gaps, badge=badge
             )
-            self.exchanges.label = sentences.describe_ranking("By exchange", shown["exchanges"])
+            self.exchanges.label = sentences.qualify_sums(
+                sentences.describe_ranking("By exchange", shown["exchanges"]), frames, options.gaps
+            )
         with classes:
             self.classes.spec = charts.size_classes.spec(
                 shown["classes"], theme, gaps=options.gaps, badge=badge
             )
-            self.classes.label = sentences.describe_classes(shown["classes"])
+            self.classes.label = sentences.qualify_sums(
+                sentences.describe_classes(shown["classes"]), frames, options.gaps
+            )
         with tape:
             rows = markup.render_tape(shown["tape"], options.zone)
             self.tape.show(rows, f"{frames.controls.filters} {options.zone}")
@@ -241,12 +251,14 @@ class Prices(Board):
             # a zoom of prices or dollars fits one choice of prints
             revision = f"{frames.controls.filters} {options.zone}"
             self.candles.spec = panels | {"revision": revision}
-            self.candles.label = sentences.describe_candles(frames)
+            self.candles.label = sentences.qualify_sums(
+                sentences.describe_candles(frames), frames, options.gaps
+            )
         with path:
             self.path.spec = charts.price_path.spec(
                 frames.board["path"], options.theme, badge=frames.badge
             )
-            self.path.label = sentences.describe_path(frames)
+            self.path.label = sentences.qualify(sentences.describe_path(frames), frames)
 
 
 class Cascades(Board):
@@ -266,12 +278,17 @@ class Cascades(Board):
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
         timeline, largest = self.cards
+        here = Place(**frames.controls.choices)
         with timeline:
             found = frames.board["cascades"]
-            self.timeline.spec = _draw_window(charts.cascades.spec, found, frames, options)
-            self.timeline.label = sentences.describe_cascades(frames, options.zone)
+            self.timeline.spec = _draw_window(
+                charts.cascades.spec, found, frames, options, here=here
+            )
+            self.timeline.label = sentences.qualify_sums(
+                sentences.describe_cascades(frames, options.zone), frames, options.gaps
+            )
         with largest:
-            self._list.html = markup.render_cascades(frames.board["cascades"], options.zone)
+            self._list.html = markup.render_cascades(frames.board["cascades"], options.zone, here)
 
 
 class Patterns(Board):
@@ -299,12 +316,12 @@ class Patterns(Board):
         share, hours, sizes = self.cards
         with share:
             self.share.spec = _draw_window(charts.venue_share.spec, shown["share"], frames, options)
-            self.share.label = sentences.describe_share(frames)
+            self.share.label = sentences.qualify(sentences.describe_share(frames), frames)
         with hours:
             self.hours.spec = charts.hour_of_day.spec(
                 shown["hours"], options.theme, badge=frames.badge
             )
-            self.hours.label = sentences.describe_hours(frames)
+            self.hours.label = sentences.qualify(sentences.describe_hours(frames), frames)
         with sizes:
             self._sizes.html = markup.render_sizes(shown["sizes"])
 

@@ -16,7 +16,7 @@ from liq.analysis.charts import completeness_note
 from liq.analysis.charts.base import has_gaps
 from liq.analysis.charts.prices import count_beyond
 from liq.analysis.links import Place
-from liq.analysis.pace import SPANS
+from liq.analysis.pace import SPANS, UNREAD
 from liq.common.html import join, render_cells, render_code, render_row, render_table
 from liq.common.text import format_usd
 from liq.errors import QueryError
@@ -25,7 +25,7 @@ from liq.monitoring.diagnosis import Problem
 from liq.query import queries
 from liq.query.coverage import describe_left_out, format_share
 from liq.query.parameters import format_duration
-from liq.records.model import LIVE_SOURCES, find_kind
+from liq.records.model import LIVE_SOURCES, Source, find_kind
 from liq.web.dashboard import filters, inspector, times
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
@@ -40,8 +40,8 @@ from liq.web.dashboard.model import (
 _NOTICES = {
     State.LOADING: (
         "Loading",
-        "Reading the first rows from QuestDB. If that takes more than 10 s, `liq status` shows what"
-        " does not answer.",
+        "Reading rows from QuestDB. If that takes more than 10 s, `liq status` shows what does not"
+        " answer.",
     ),
     State.QUIET: (
         "Quiet market",
@@ -252,8 +252,15 @@ def render_feeds(health: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
     return render_table(names, (_render_feed(feed, zone) for feed in feeds), about)
 
 
-def render_cascades(found: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
-    """Return the largest cascades, from ``cascades``; the start of each links to its time."""
+def render_cascades(
+    found: pd.DataFrame,
+    zone: tzinfo = UTC,
+    here: Place = Place(),  # noqa: B008 - immutable
+) -> Markup:
+    """Return the largest cascades, from ``cascades``.
+
+    The start of each is a link to its time with the filters of ``here``.
+    """
     if found.empty:
         return render_nothing("no cascades in this window")
     covered = format_share(found["covered"].iloc[0])
@@ -263,7 +270,7 @@ def render_cascades(found: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
              f"burst score ({covered} covered)": "burst_score"}  # fmt: skip
     runs: Iterator[Any] = found.itertuples(index=False)
     about = _explain_columns("cascades", names.values())
-    return render_table(names, (_render_cascade(run, zone) for run in runs), about)
+    return render_table(names, (_render_cascade(run, zone, here) for run in runs), about)
 
 
 def render_sizes(quantiles: pd.DataFrame) -> Markup:
@@ -342,8 +349,9 @@ def render_attempt(past: Backtest | str, window: str, zone: tzinfo = UTC) -> Mar
 def render_inspection(found: Inspection, zone: tzinfo = UTC) -> Markup:
     """Return a print's details: the row with its units, the raw message and the venue's rule.
 
-    The row's times are in ``zone``.
+    The row's times are in ``zone``. A row that is not live is marked.
     """
+    source = str(found.row.get("source", MISSING_NAME))
     field = Markup("<tr><th>{}</th><td>{}<small>{}</small></td></tr>")
     values = join(
         field.format(name, _format_value(value, zone), found.units.get(name, ""))
@@ -355,11 +363,13 @@ def render_inspection(found: Inspection, zone: tzinfo = UTC) -> Markup:
         else Markup("<p>{}</p>").format(render_code(found.problem))
     )
     return Markup(
-        "<section><h3>As stored</h3><table>{values}</table></section>"
-        "<section><h3>As the exchange sent it</h3>{raw}</section>"
+        "<section><h3>As stored{mark}</h3><table>{values}</table></section>"
+        "<section><h3>As the {sender} sent it</h3>{raw}</section>"
         "<section><h3>Rule{documentation}</h3>{rule}</section>"
     ).format(
+        mark=render_source_mark(source),
         values=values,
+        sender="simulator" if source == Source.SIMULATOR else "exchange",
         raw=raw,
         documentation=_render_documentation_link(found.venue),
         rule=_render_venue_rule(found.venue),
@@ -510,15 +520,14 @@ def _list_figures(frames: Frames, *, is_incomplete: bool) -> Iterator[tuple[str,
 
 
 def _render_span_tile(row: Any) -> Markup:
+    unknown = "" if row.prints else "unknown" if row.covered == 0 else "…" * (row.note == UNREAD)
     least = "≥ " if row.partial or row.covered < _WHOLE else ""
     sides = join(
         Markup(
-            '<p class="liq-{side}"><span>{side}s</span><b>{least}{usd}</b>'
-            "<i{strong}>{times}</i></p>"
+            '<p class="liq-{side}"><span>{side}s</span><b>{usd}</b><i{strong}>{times}</i></p>'
         ).format(
             side=side,
-            least=least,
-            usd=format_usd(getattr(row, f"{side}_usd")),
+            usd=unknown or least + format_usd(getattr(row, f"{side}_usd")),
             strong=Markup(' class="liq-unusual"') if times >= _UNUSUAL else Markup(),
             times="" if pd.isna(times) else _format_times(times),
         )
@@ -607,8 +616,8 @@ def _is_missing(text: Any) -> bool:
     return bool(pd.isna(text)) or text == MISSING_NAME
 
 
-def _render_cascade(run: Any, zone: tzinfo) -> Markup:
-    place = links.locate_cascade(run.from_ts, run.to_ts, run.name)
+def _render_cascade(run: Any, zone: tzinfo, here: Place) -> Markup:
+    place = links.locate_cascade(run.from_ts, run.to_ts, run.name, here=here)
     values = (
         _render_link(place, f"{run.from_ts.astimezone(zone):%m-%d %H:%M:%S}"),
         format_seconds(run.duration_s), f"{run.prints:,}",

@@ -55,7 +55,7 @@ _MOST_SPANS = 50  # that `DashboardModel.go_back` returns to
 class State(StrEnum):
     """How far the visitor can trust the page."""
 
-    LOADING = "loading"  # nothing was read yet
+    LOADING = "loading"  # nothing was read yet, or no rows of other controls
     LIVE = "live"  # new rows, or new reports of all feeds, arrive
     QUIET = "quiet"  # the feeds report but no print arrived lately, or no feed ever reported
     STALE = "stale"  # no rows or reports arrive; ``trouble`` gives the cause
@@ -330,6 +330,16 @@ class DashboardModel(HasTraits):
         """The problems as text; "" without a problem."""
         return "; ".join(problem.detail for problem in self.trouble)
 
+    @property
+    def is_awaiting_rows(self) -> bool:
+        """Whether the frames are empty and of other controls, so that these may have rows."""
+        frames = self.frames
+        return (
+            frames is not None
+            and frames.controls.filters != self.controls.filters
+            and frames.is_empty
+        )
+
     def travel(self, start: datetime | None, end: datetime | None = None) -> None:
         """Set the window from ``start`` to ``end``; it is live without an end, or from now on.
 
@@ -507,7 +517,7 @@ class DashboardModel(HasTraits):
             return State.FAILED, (self._failure,)
         if self.paused:
             return State.PAUSED, ()
-        if self.frames is None or self._pulse is None:
+        if self.frames is None or self._pulse is None or self.is_awaiting_rows:
             return State.LOADING, ()
         if self.until is not None:
             return (State.EMPTY if self.frames.is_empty else State.HISTORY), ()
@@ -568,7 +578,8 @@ class DashboardModel(HasTraits):
         width = parse_duration(bucket)
         since = controls.find_start(end)
         # the axis begins at the oldest row, so that the bars of a new system fill the chart
-        start = min(max(since, latest.first or since), end - _MIN_BARS * width)
+        first = latest.first if latest.first and latest.first < end else since
+        start = min(max(since, first), end - _MIN_BARS * width)
         requests = BOARDS[controls.board](controls._replace(bucket=bucket))
         recent = {"window": RECENT, "until": controls.until, "limit": MAX_RECENT}
         common = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from liq.analysis.charts.base import has_gaps
 from liq.common.text import format_usd
 from liq.web.dashboard.markup import label_state, name_candles
 from liq.web.dashboard.model import DashboardModel, Frames
@@ -28,16 +29,29 @@ def describe_news(model: DashboardModel) -> str:
 def describe_totals(model: DashboardModel) -> str:
     """Return the sums of the window."""
     frames = model.frames
-    if frames is None or not frames.common.has("totals"):
+    if frames is None or model.is_awaiting_rows or not frames.common.has("totals"):
         return ""
     totals: Any = next(frames.totals.itertuples())
     if not totals.prints:
-        return f"{_NOTHING}.".capitalize()
-    sums = _sum_sides(totals.long_usd, totals.short_usd)
+        return f"{_NOTHING}.".capitalize() if model.has_reports else "Nothing was recorded."
+    least = "at least " if _is_lower_bound(frames, model.gaps) else ""
+    sums = _sum_sides(totals.long_usd, totals.short_usd, least)
     return (
-        f"In {frames.controls.window}: {sums} liquidated in {totals.prints:,} prints,"
-        f" the largest {format_usd(totals.largest_usd)}."
+        f"In {frames.controls.window}: {sums} liquidated in {least}{totals.prints:,} prints,"
+        f" the largest {least}{format_usd(totals.largest_usd)}.{_describe_sources(frames)}"
     )
+
+
+def qualify(label: str, frames: Frames) -> str:
+    """Return a chart's sentence, with the kind of the rows if they are not live."""
+    return label if frames.is_empty else label + _describe_sources(frames)
+
+
+def qualify_sums(label: str, frames: Frames, gaps: pd.DataFrame | None) -> str:
+    """Return a chart's sentence as `qualify` does; it also says if sums are lower bounds."""
+    if not frames.is_empty and _is_lower_bound(frames, gaps):
+        label += " Sums are at least these."
+    return qualify(label, frames)
 
 
 def describe_bars(frames: Frames, zone: tzinfo) -> str:
@@ -174,9 +188,21 @@ def describe_coverage(frames: Frames, gaps: pd.DataFrame | None) -> str:
     return f"{name}: {len(feeds):,} feeds; disconnected for a time: {lost or 'none'}."
 
 
+def _describe_sources(frames: Frames) -> str:
+    """Return the badge of the header as a sentence; "" for live rows."""
+    badge = "source unknown" if frames.badge is None else frames.badge
+    return f" {badge.capitalize()}." if badge else ""
+
+
+def _is_lower_bound(frames: Frames, gaps: pd.DataFrame | None) -> bool:
+    """Whether the page's figures have a ≥."""
+    is_partial = frames.common.has("totals") and bool(frames.totals["partial"].sum())
+    return is_partial or has_gaps(gaps)
+
+
 def _format_time(moment: datetime, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%H:%M:%S} {zone}"
 
 
-def _sum_sides(long_usd: float, short_usd: float) -> str:
-    return f"longs {format_usd(long_usd)}, shorts {format_usd(short_usd)}"
+def _sum_sides(long_usd: float, short_usd: float, least: str = "") -> str:
+    return f"longs {least}{format_usd(long_usd)}, shorts {least}{format_usd(short_usd)}"

@@ -485,12 +485,16 @@ class Dashboard:
                 )
                 if frames.controls.until is None:
                     self._alarm.show(frames.alerts, self.model.place)
+        self._draw_figures()
+        with self._footnote_boundary:
+            self._footnote.value = markup.render_footnote(frames, self.model.left_out)
+
+    def _draw_figures(self) -> None:
         with self._figures_boundary:
+            frames = None if self.model.is_awaiting_rows else self.model.frames
             self._figures.value = markup.render_figures(
                 frames, self.model.gaps, has_reports=self.model.has_reports
             )
-        with self._footnote_boundary:
-            self._footnote.value = markup.render_footnote(frames, self.model.left_out)
 
     def _draw_pace(self, reading: pd.DataFrame | Exception) -> None:
         overview = self.boards[Overview.__name__]
@@ -498,6 +502,8 @@ class Dashboard:
             overview.draw_pace(reading)
 
     def _draw_state(self) -> None:
+        if self.model.is_awaiting_rows:  # the header has the new span
+            self._draw_figures()
         with self._header_boundary:
             self._header.value = markup.render_header(self.model)
             self._notice.value = markup.render_notice(self.model)
