@@ -423,6 +423,30 @@ class SpanForm(anywidget.AnyWidget):
         self.on_msg(receive)
 
 
+class AmountField(anywidget.AnyWidget):
+    """A field for an amount of money: ``value`` is its text, ``error`` what is wrong with it."""
+
+    _esm = Path(__file__).with_name("amount.js")
+
+    label = traitlets.Unicode().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+    error = traitlets.Unicode().tag(sync=True)
+
+    def show(self, text: str) -> None:
+        """Replace the text, except while somebody types."""
+        self.value, self.error = text, ""
+        self.send({"type": "shown"})
+
+    def on_type(self, choose: Callable[[str], object]) -> None:
+        """Call ``choose`` with a typed text."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "typed":
+                choose(str(message.get("text", "")))
+
+        self.on_msg(receive)
+
+
 class CloseButton(anywidget.AnyWidget):
     """A button that closes a panel, as Escape does. It takes the focus and gives it back."""
 
