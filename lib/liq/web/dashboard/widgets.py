@@ -354,7 +354,7 @@ class RuleForm(anywidget.AnyWidget):
     """Shows ``html``, the table of rules, and a form; ``result`` is what a rule would have raised.
 
     ``catalogue`` has the queries with the units of their columns, ``params`` the fields for their
-    parameters.
+    parameters, ``messages`` the default message of a rule on a row, and on all rows.
     """
 
     _esm = Path(__file__).with_name("rules.js")
@@ -363,6 +363,7 @@ class RuleForm(anywidget.AnyWidget):
     result = HtmlTrait().tag(sync=True)
     catalogue = traitlets.Dict().tag(sync=True)
     params = traitlets.Dict().tag(sync=True)
+    messages = traitlets.Dict().tag(sync=True)
 
     def on_act(self, act: Callable[[Mapping[str, Any]], object]) -> None:
         """Call ``act`` with each message of the page."""
