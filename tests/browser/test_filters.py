@@ -341,9 +341,15 @@ async def test_a_clicked_size_class_shows_its_prints_alone_and_a_chip_clears_it(
         await visitor.page.reload()
         await visitor.shows("below $10k", ".liq-chips")
         least = visitor.page.get_by_label("Min size (USD)", exact=True)
-        await least.fill("1200")  # a typed minimum narrows the class
+        await least.fill("-50")
+        await least.press("Enter")
+        await visitor.shows("'-50' is no size in USD", ".liq-amount .liq-error")
+        await expect(least).to_have_attribute("aria-invalid", "true")
+        await least.fill("1.2k")  # a typed minimum narrows the class
         await least.press("Enter")
         await has_query(visitor, minimum="1200", maximum="10000")
+        await expect(least).to_have_value("1200")
+        await expect(visitor.page.locator(".liq-amount .liq-error")).to_be_empty()
         await find_chip(visitor, "$1.2k to $10k").click()
         await has_query(visitor)
         await expect(least).to_have_value("0")

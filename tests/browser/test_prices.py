@@ -260,4 +260,5 @@ async def test_a_window_without_anything_says_so(share: Visiting) -> None:
         await expect(visitor.page.locator(".liq-price-note")).to_have_text(
             "no mark price and no liquidations in this window"
         )
+        await expect(visitor.page.locator(".liq-price-panels")).to_be_hidden()  # no made-up axes
         assert visitor.complaints == []

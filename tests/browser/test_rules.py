@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,7 +86,10 @@ async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
         await form.get_by_label("Query", exact=True).select_option("largest_prints")
         await form.get_by_label("Query", exact=True).select_option("liquidations_by_bucket")
         await expect(bucket).to_have_value("5m")
+        message = form.get_by_label("Message", exact=True)
+        await expect(message).to_have_value("{rule}: {value:,.6g} within {window}")
         await form.get_by_label("Query", exact=True).select_option("largest_prints")
+        await expect(message).to_have_value(re.compile("{notional.*{exchange}"))
         await form.get_by_label("Column", exact=True).select_option("notional")
         await expect(form.get_by_label("bucket", exact=True)).to_have_count(0)
         await form.get_by_label("min_notional", exact=True).fill("2000")

@@ -548,6 +548,23 @@ async def test_fingers_can_press_options_chips_and_the_form_of_a_rule(
     assert (await page.evaluate(MEASURE))["small"] == []
 
 
+@on("phone", "tablet")
+async def test_an_open_menu_lies_within_the_screen(visitor: Visit, screen: Screen) -> None:
+    page = visitor.page
+    if await page.locator(".liq-fold").is_visible():
+        await page.locator(".liq-fold button").tap()
+    for name in ("Alarms off", "Tape settings"):
+        menu = page.locator(".liq-menu", has_text=name)
+        await menu.locator("summary").tap()
+        box = await menu.locator("form").bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= screen.width
+        assert box["y"] + box["height"] <= screen.height
+        await page.keyboard.press("Escape")
+
+
 def raise_alerts(count: int) -> Iterator[Alert]:
     """Yield alerts of the last seconds, the newest first, with long messages."""
     now = time.time_ns() // 1000

@@ -63,6 +63,21 @@ def test_bounds_without_sizes_between_are_refused() -> None:
         DashboardModel(min_notional=1e6, max_notional=1e5)
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("100k", 1e5), ("2.5M", 2.5e6), (" $1 b ", 1e9), ("100,000", 1e5), (".5m", 5e5), ("0", 0),
+     ("1e+16", 1e16)],
+)  # fmt: skip
+def test_a_size_may_have_a_unit_in_any_case(text: str, size: float) -> None:
+    assert filters.parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["-50", "1,5", "k", "10kk", "5 %", "1e999", "inf", "٣"])
+def test_a_text_that_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(QueryError, match="is no size in USD"):
+        filters.parse_size(text)
+
+
 def test_a_chip_of_sizes_can_be_removed_whatever_its_name_is() -> None:
     model = DashboardModel(min_notional=10, max_notional=100)
     filters.remove(model, "notional", "100,10")

@@ -340,7 +340,7 @@ def test_feeds_are_reported_with_units_and_a_lost_one_apart() -> None:
         assert text in lost
     assert "REST, 5 min old" in page
     old = markup.render_feeds(health(contracts="snapshot", contracts_fault="okx <is> away"))
-    assert "<td>snapshot, 5 min old<br><small>okx &lt;is&gt; away</small></td>" in old
+    assert 'snapshot, 5 min old<br><small title="okx &lt;is&gt; away">okx &lt;is&gt; away<' in old
     assert "<td>REST, 5 min old</td>" in markup.render_feeds(health(contracts_fault="unknown"))
     early = markup.render_feeds(health(contracts=None, contracts_age_s=None))
     assert "<td>-</td>" in early

@@ -71,6 +71,18 @@ def test_a_new_rule_begins_with_the_filters_of_the_page_and_is_saved(
     assert "large" in editor.widget.html
 
 
+def test_the_default_messages_fit_every_query(editor: Editor, own: Settings) -> None:
+    values = editor.press("new")["values"]
+    assert values["message"] == editor.widget.messages["largest_prints"][0]
+    for key, columns in editor.widget.catalogue.items():
+        for aggregate, message in zip(("any", "max"), editor.widget.messages[key], strict=True):
+            changes = {"name": f"{key}_{aggregate}", "query": key, "column": next(iter(columns))}
+            changes |= {"aggregate": aggregate, "message": message}
+            editor.press("new")
+            reply = editor.press("save", fields=values | changes | {"params": {}})
+            assert "its message" not in reply["text"]
+
+
 def test_each_parameter_of_a_query_is_a_field_of_the_form(editor: Editor, own: Settings) -> None:
     values = editor.press("new")["values"]
     shown = {each["name"]: each for each in editor.widget.params["by_exchange"]}

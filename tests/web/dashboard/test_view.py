@@ -28,6 +28,7 @@ from liq.web.dashboard.board_queries import BOARDS
 from liq.web.dashboard.boards import Overview, Prices
 from liq.web.dashboard.widgets import (
     UPLOT_JS,
+    AmountField,
     CloseButton,
     Download,
     PageAddress,
@@ -105,7 +106,7 @@ def note_readings(monkeypatch: pytest.MonkeyPatch) -> list[model.Reading]:
     return readings
 
 
-def type_into(picker: Picker, text: str) -> None:
+def type_into(picker: AmountField | Picker, text: str) -> None:
     """Send what a page sends for a typed text."""
     picker._handle_custom_msg({"type": "typed", "text": text}, [])
 
@@ -446,7 +447,11 @@ async def test_a_control_is_followed_at_once(
     before = len(readings)
     open_page(dashboard)
     await reached(lambda: len(readings) > before)
-    find(dashboard, widgets.BoundedFloatText).value = 1000
+    least = find(dashboard, AmountField)
+    type_into(least, "-50")
+    assert "'-50' is no size" in least.error
+    type_into(least, "1K")
+    assert (least.value, least.error) == ("1000", "")
     await reached(lambda: drawn(overview(dashboard).bars) == [5000])
     type_into(find(dashboard, Picker, label="Symbols"), "btcusdt")
     await reached(lambda: drawn(overview(dashboard).bars) == [])

@@ -20,6 +20,7 @@ from liq.query.parameters import parse_duration
 from liq.web.dashboard import filters, times
 from liq.web.dashboard.model import DashboardModel
 from liq.web.dashboard.widgets import (
+    AmountField,
     Chips,
     Download,
     ErrorBoundary,
@@ -45,18 +46,14 @@ def create_filters(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
     A field shows what is wrong with what was typed; ``boundary`` shows any other error.
     """
     bucket = widgets.Dropdown(options=model.buckets, description="Bucket")
-    least = widgets.BoundedFloatText(
-        min=0, max=1e12, step=1000, description="Min size (USD)", continuous_update=False
-    )
-    for control, trait in ((bucket, "bucket"), (least, "min_notional")):
-        bind(model, trait, control, boundary)
+    bind(model, "bucket", bucket, boundary)
     return _create_bar(
         bucket,
         _create_window(model, boundary),
         _create_asset(model, boundary),
         _create_names(model, "exchanges", "exchange", "Venues", boundary),
         _create_names(model, "symbols", "symbol", "Symbols", boundary),
-        least,
+        _create_least(model, boundary),
     )
 
 
@@ -376,6 +373,26 @@ def _create_names(
     model.observe(offer, [f"known_{trait}", "asset"])
     offer()
     return _create_picker(model, picker, column, add, boundary)
+
+
+def _create_least(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
+    """Return a field for the minimum size, which reports a text that is no size."""
+    field = AmountField(label="Min size (USD)")
+
+    def show(_change: object = None) -> None:
+        field.show(f"{model.min_notional:.15g}")
+
+    def choose(typed: str) -> None:
+        model.min_notional = filters.parse_size(typed) if typed.strip() else 0.0
+        show()  # an unchanged minimum, too
+
+    def report(error: str) -> None:
+        field.error = error
+
+    field.on_type(_report_to_field(choose, report, boundary))
+    model.observe(show, "min_notional")
+    show()
+    return _create_field(field.label, field.add_class("liq-amount"))
 
 
 def _create_picker(

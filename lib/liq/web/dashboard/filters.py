@@ -1,7 +1,7 @@
 """The filters of the page: a click that chooses a name, and a chip that removes a filter."""
 
-import contextlib
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +14,11 @@ _ASSET, _LEAST, _BELOW = "asset", "min_notional", "max_notional"
 _BAND = "notional"  # the field of both; its names are like 10000,100000
 _FIELDS = (_ASSET, _LEAST, _BAND, *_LISTS)
 _WHOLE: dict[str, Any] = {_ASSET: "", _LEAST: 0.0, _BELOW: 0.0} | {field: [] for field in _LISTS}
+_UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_SIZE = re.compile(
+    r"\$? ?(?P<number>(\d{1,3}(,\d{3})+|\d+)(\.\d*)?(e[+-]?\d+)?|\.\d+) ?(?P<unit>[kmbt]?)",
+    re.ASCII | re.IGNORECASE,
+)
 FIELDS = tuple(_WHOLE)  # traits of the model
 
 
@@ -64,6 +69,18 @@ def remove_all(model: DashboardModel) -> None:
     _set(model, _WHOLE)
 
 
+def parse_size(text: str) -> float:
+    """Return a size in USD: a number, with k, M, B or T in any case behind it, and $ before.
+
+    Raises `QueryError` for any other text.
+    """
+    if found := _SIZE.fullmatch(text.strip()):
+        size = float(found["number"].replace(",", "")) * _UNITS[found["unit"].lower()]
+        if size < math.inf:
+            return size
+    raise QueryError(f"{text[:40]!r} is no size in USD: give one like 100000, 100k or 2.5M")
+
+
 def _set(model: DashboardModel, values: Mapping[str, Any]) -> None:
     with model.hold_trait_notifications():
         for trait, value in values.items():
@@ -83,17 +100,10 @@ def _read(field: str, name: str) -> dict[str, Any]:
     if field == _ASSET:
         return {field: name}
     if field == _LEAST:
-        return {field: _read_size(name)}
+        return {field: parse_size(name)}
     _list_traits(field)
     least, _, below = name.partition(",")
-    band = {_LEAST: _read_size(least), _BELOW: _read_size(below) if below else 0.0}
+    band = {_LEAST: parse_size(least), _BELOW: parse_size(below) if below else 0.0}
     if below and band[_BELOW] <= band[_LEAST]:
         raise QueryError(f"{name[:40]!r} has no sizes")
     return band
-
-
-def _read_size(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 <= (size := float(text)) < math.inf:
-            return size
-    raise QueryError(f"{text[:40]!r} is no size in USD")

@@ -608,7 +608,8 @@ def _render_contracts(feed: Any) -> Markup:
     age = "" if pd.isna(seconds) else f", {format_age(timedelta(seconds=seconds))} old"
     if _is_missing(feed.contracts_fault):
         return Markup("{}{}").format(feed.contracts, age)
-    return Markup("{}{}<br><small>{}</small>").format(feed.contracts, age, feed.contracts_fault)
+    fault = feed.contracts_fault
+    return Markup('{}{}<br><small title="{}">{}</small>').format(feed.contracts, age, fault, fault)
 
 
 def _is_missing(text: Any) -> bool:

@@ -183,6 +183,8 @@ class Board {
     this.nets = [least && least - room, most || !least ? most + room : 0];
     this.badge.textContent = spec.badge;
     this.note.textContent = spec.empty;
+    // without data an axis would show a made-up range
+    this.panels.style.visibility = spec.empty && !totals.length ? "hidden" : "";
     for (const [name, colour] of Object.entries(spec.colours)) {
       if (typeof colour === "string") this.element.style.setProperty(`--chart-${name}`, colour);
     }
@@ -267,7 +269,8 @@ class Board {
       },
     }, this.data, this.panels);
     this.price = create(
-      this.sizes.above, (plot) => this.drawPrices(plot), "price", () => this.prices, (price) => round(price, 7),
+      this.sizes.above, (plot) => this.drawPrices(plot), "price", () => this.prices,
+      (price) => (this.spec.empty ? "" : round(price, 7)),
       { values: (_plot, splits) => splits.map(() => ""), size: () => 6 + LINE_PX * (1 + this.sumsTitle.length) },
     );
     this.net = create(
@@ -561,6 +564,7 @@ class Board {
 
   /** Draw the sums by price right of the candles, with an axis of their own below. */
   drawSums(plot) {
+    if (this.spec.empty) return;
     const { ctx, ratio, top, right, height, bottom } = this.open(plot);
     const { sums, colours } = this.spec;
     const shown = SIDES.filter((side) => !this.hidden.has(side));

@@ -103,6 +103,7 @@ class RuleEditor:
         known = queries.load_catalogue(self._settings).queries
         self.widget.catalogue = _list_columns(known)
         self.widget.params = {key: _list_fields(known[key]) for key in self.widget.catalogue}
+        self.widget.messages = {key: _list_messages(known[key]) for key in self.widget.catalogue}
         self.widget.send({"type": "open", "values": shown, "isNew": is_new})
 
     def _edit(self, name: str) -> None:
@@ -187,6 +188,15 @@ class RuleEditor:
             elif text:
                 found[name] = _parse(name, text, params.get(name))
         return found
+
+
+def _list_messages(query: Query) -> list[str]:
+    """Return the default messages of a rule on ``query``: on any row, and on a value of all rows.
+
+    A rule on a value of all rows may name no column of a row.
+    """
+    common = "{rule}: {value:,.6g}" + (" within {window}" if WINDOW in query.params else "")
+    return [str(_NEW["message"]) if query.key == _NEW["query"] else common, common]
 
 
 def _list_columns(known: Mapping[str, Query]) -> dict[str, dict[str, str]]:

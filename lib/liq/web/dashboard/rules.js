@@ -103,9 +103,23 @@ function build(model) {
     for (const [name, value] of Object.entries(values)) if (fields[name]) fields[name].value = value;
     listParams(values.params);
     fields.name.readOnly = !isNew;
+    const findUsual = () => model.get("messages")[fields.query.value]?.[fields.aggregate.value === "any" ? 0 : 1] ?? "";
+    let usual = findUsual();
+    /** Give the message that fits the query, unless somebody has edited it. */
+    const suggest = () => {
+      const isUsual = fields.message.value === usual;
+      usual = findUsual();
+      if (isUsual) fields.message.value = usual;
+    };
     fields.query.onchange = () => {
       listColumns();
       listParams(readAll(params));
+      suggest();
+      update();
+    };
+    fields.aggregate.onchange = () => {
+      suggest();
+      update();
     };
     const act = create("div", { className: "liq-act" }, "On the last ", span, attempt, save, cancel);
     result.replaceChildren();

@@ -354,7 +354,7 @@ class RuleForm(anywidget.AnyWidget):
     """Shows ``html``, the table of rules, and a form; ``result`` is what a rule would have raised.
 
     ``catalogue`` has the queries with the units of their columns, ``params`` the fields for their
-    parameters.
+    parameters, ``messages`` the default message of a rule on a row, and on all rows.
     """
 
     _esm = Path(__file__).with_name("rules.js")
@@ -363,6 +363,7 @@ class RuleForm(anywidget.AnyWidget):
     result = HtmlTrait().tag(sync=True)
     catalogue = traitlets.Dict().tag(sync=True)
     params = traitlets.Dict().tag(sync=True)
+    messages = traitlets.Dict().tag(sync=True)
 
     def on_act(self, act: Callable[[Mapping[str, Any]], object]) -> None:
         """Call ``act`` with each message of the page."""
@@ -419,6 +420,30 @@ class SpanForm(anywidget.AnyWidget):
         def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
             if message.get("type") == "span":
                 show(str(message.get("start", "")), str(message.get("end", "")))
+
+        self.on_msg(receive)
+
+
+class AmountField(anywidget.AnyWidget):
+    """A field for an amount of money: ``value`` is its text, ``error`` what is wrong with it."""
+
+    _esm = Path(__file__).with_name("amount.js")
+
+    label = traitlets.Unicode().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+    error = traitlets.Unicode().tag(sync=True)
+
+    def show(self, text: str) -> None:
+        """Replace the text, except while somebody types."""
+        self.value, self.error = text, ""
+        self.send({"type": "shown"})
+
+    def on_type(self, choose: Callable[[str], object]) -> None:
+        """Call ``choose`` with a typed text."""
+
+        def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
+            if message.get("type") == "typed":
+                choose(str(message.get("text", "")))
 
         self.on_msg(receive)
 

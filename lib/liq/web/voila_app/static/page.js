@@ -37,8 +37,8 @@ function classOf(name, module) {
 
 // the file, beside liq.web.dashboard.widgets, that has the module of each of its classes
 const MODULES = {
-  Alarm: "alarm", Announcer: "announce", Chips: "chips", CloseButton: "close", Download: "download",
-  Fold: "fold", More: "more", PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout",
+  Alarm: "alarm", AmountField: "amount", Announcer: "announce", Chips: "chips", CloseButton: "close",
+  Download: "download", Fold: "fold", More: "more", PageAddress: "address", PageHeartbeat: "heartbeat", PageLayout: "layout",
   PickTable: "table", Picker: "picker", Plot: "plot", PricePlot: "prices", RuleForm: "rules",
   SpanForm: "span", Tabs: "tabs", Tape: "tape",
 };
