@@ -326,7 +326,7 @@ def test_a_result_says_that_its_rows_are_simulated_and_its_sums_lower_bounds() -
     frame.attrs = {"query": "prints", "units": {"notional": "USD"}, "notes": ["a note"]}
     units, note, simulated, bound = shell.describe(frame)
     assert (units, note, simulated) == ("notional in USD", "a note", "SIMULATED DATA")
-    assert bound.startswith("≥ sums are lower bounds")
+    assert bound.startswith("≥ sums of these prints are lower bounds")
     assert "SIMULATED DATA" in str(shell.render_html(frame))
     sums = pd.DataFrame({"prints": [1], "not_live": ["changed by the user"]})
     sums.attrs = {"query": "totals", "units": {}}

@@ -23,7 +23,8 @@ Spec = dict[str, Any]
 ThemeName = Literal["dark", "light"]
 P = ParamSpec("P")
 
-LOWER_BOUND = "sums are lower bounds: the venue's feed shows only part of its liquidations"
+_PARTLY = "are lower bounds: the venue's feed shows only part of its liquidations"
+LOWER_BOUND = f"sums {_PARTLY}"
 EMPTY = "no liquidations in this window"
 _LEAST_LINES = 4
 # plotly would leave out every other name where they are close
@@ -225,6 +226,8 @@ def list_limits(frame: pd.DataFrame) -> list[str]:
     """Return notes on rows that are not live, and on sums that are lower bounds, as text."""
     badge, note = source_badge(frame), completeness_note(frame)
     counted = ": not_live counts its prints" if "not_live" in frame else ""
+    if not coverage.list_sums(frame) and "notional" in frame:
+        note = note and f"sums of these prints {_PARTLY}"
     is_bound = note and coverage.has_prints(frame)
     return [*([f"{badge}{counted}"] if badge else []), *([f"≥ {note}"] if is_bound else [])]
 
