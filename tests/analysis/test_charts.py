@@ -465,6 +465,21 @@ def test_rankings_put_the_greatest_on_top() -> None:
     assert list(charts.by_exchange(EXCHANGES).data[0].y) == ["A", "≥ B", "≥ C"]
 
 
+def test_the_smallest_of_many_exchanges_share_a_bar() -> None:
+    names = [f"venue {number}" for number in range(15)]
+    many = pd.concat([EXCHANGES.iloc[:1]] * 15, ignore_index=True).assign(
+        exchange=names, long_usd=[*range(15, 0, -1)], short_usd=0.0
+    )
+    long = charts.by_exchange(many).data[0]
+    assert list(long.y) == [*names[:11], "4 others"]
+    assert long.x[-1] == 4 + 3 + 2 + 1
+    assert list(long.customdata)[-1] == ""  # a click on it filters by nothing
+    assert sum(long.x) == many["long_usd"].sum()
+    many.loc[14, "completeness"] = "sampled"
+    assert charts.by_exchange(many).data[0].y[-1] == "≥ 4 others"
+    assert list(charts.by_exchange(many.iloc[:12]).data[0].y) == names[:12]
+
+
 def test_shares_of_a_bucket_are_stacked_to_a_hundred_percent() -> None:
     first, second = charts.venue_share(SHARES).data
     assert (first.name, list(first.y)) == ("a", [75, 100])

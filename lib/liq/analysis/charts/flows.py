@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
 from liq.records.model import Completeness
 
+_FULL = Completeness.FULL
+_MOST_EXCHANGES = 12  # for whose names a panel has room
 NO_PATH = "no prints with a price in this window"
 _ON_THE_RIGHT = {
     "overlaying": "y",
@@ -157,7 +160,8 @@ def by_exchange(
 ) -> Spec:
     """Long and short notional an exchange, from ``by_exchange``; ``≥`` marks lower bounds.
 
-    Sums of partial feeds, and of feeds with ``gaps``, from ``coverage``, are lower bounds.
+    Sums of partial feeds, and of feeds with ``gaps``, from ``coverage``, are lower bounds. Of more
+    than 12 exchanges, the smallest share a bar.
 
     Example:
         >>> frame = liq.hit("by_exchange", window="1h")
@@ -165,10 +169,30 @@ def by_exchange(
         ['long', 'short']
     """
     away = set() if gaps is None else set(gaps["exchange"])
-    whole = (frame["completeness"] == Completeness.FULL) & ~frame["exchange"].isin(list(away))
-    marks = whole.map({True: "", False: "≥ "})
-    labels = (marks + frame["exchange"]).tolist()
+    whole = (frame["completeness"] == _FULL) & ~frame["exchange"].isin(list(away))
+    frame = frame.assign(label=frame["exchange"], is_bound=~whole)
+    frame = _merge_others(frame)
+    labels = (frame["is_bound"].map({True: "≥ ", False: ""}) + frame["label"]).tolist()
     return _draw_ranking(frame, labels, theme, gaps, badge, kind="exchanges")
+
+
+def _merge_others(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the greatest exchanges, and the sum of the others in a row that has only a label."""
+    if len(frame) <= _MOST_EXCHANGES:
+        return frame
+    order = (frame["long_usd"] + frame["short_usd"]).sort_values(ascending=False).index
+    own, rest = (frame.loc[part] for part in np.split(order, [_MOST_EXCHANGES - 1]))
+    others = (
+        rest.sum(numeric_only=True)
+        .to_frame()
+        .T.assign(
+            exchange="",
+            label=f"{len(rest)} others",
+            completeness=next((each for each in rest["completeness"] if each != _FULL), _FULL),
+            is_bound=bool(rest["is_bound"].any()),
+        )
+    )
+    return pd.concat([own, others[own.columns]], ignore_index=True)
 
 
 @Chart
