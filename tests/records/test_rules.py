@@ -235,7 +235,7 @@ def test_publisher_and_sink_judge_alike(pipeline: Settings) -> None:
         kept = sum(not why for why in expected[stream].values())
         sql = f"SELECT count() AS n FROM {stream.table(pipeline)}"  # noqa: S608 - our own name
         eventually(lambda: questdb.fetch(sql, settings=pipeline)["n"][0] == kept)  # noqa: B023
-        assert liq.hit("left_out", until="2100-01-01", window="3660d", settings=pipeline).empty
+        assert queries.fetch("left_out", pipeline, until="2100-01-01", window="3660d").empty
 
 
 ODD: dict[str, dict[str, Any]] = {
@@ -285,7 +285,7 @@ def test_odd_rows_that_are_left_out_are_reported_by_their_fields(spoilt: Setting
 
 @pytest.mark.stack
 def test_rows_out_of_time_are_found_where_they_are_asked_for(spoilt: Settings) -> None:
-    rows = liq.hit("odd_rows", until="2100-01-01", window="3660d", settings=spoilt)
+    rows = queries.fetch("odd_rows", spoilt, until="2100-01-01", window="3660d")
     late = rows[rows["ts"].dt.year == 2099]
     assert set(late["kind"]) == {"liquidations", "feed_health", "prices"}
     assert set(late["broken"]) == {"ts"}
