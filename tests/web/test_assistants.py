@@ -114,7 +114,7 @@ async def test_every_query_is_a_tool_with_the_rows_of_hit(own: Settings) -> None
             rows = [dict(row) for row in result.structured_content["rows"]]
             for row in rows:
                 row.pop("sums", None)
-            frame = liq.hit(tool.name, settings=own, **window(tool.name)).head(100)
+            frame = queries.fetch(tool.name, own, **window(tool.name)).head(100)
             assert rows == json.loads(encode(frame, Format.JSON)), tool.name
 
 

@@ -78,7 +78,7 @@ def test_rows_come_as_from_hit(served: Settings) -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.filterwarnings("ignore:symbols")
+@pytest.mark.filterwarnings("ignore:symbols", "ignore:print has no rows without")
 @pytest.mark.parametrize("key", ["totals", "latest_prints", "print_reactions", "sources", "print"])
 def test_rows_have_the_notes_of_hit(served: Settings, key: str) -> None:
     given = {"until": "2026-01-01T01:00:00", "symbols": ["BTCUSDT", "ETHUSDT"]}

@@ -11,7 +11,7 @@ from liq.errors import StackError
 from liq.records.model import Source
 from liq.records.streams import LIQUIDATIONS, PRICES
 from liq.web.dashboard.panels import PipelinePanel
-from support.helpers import reached
+from support.helpers import eventually, reached
 
 pytestmark = pytest.mark.stack
 
@@ -63,5 +63,7 @@ async def test_a_bounded_watch_fails_when_something_is_broken(pipeline: Settings
     await monitor.watch(None)
     await monitor.watch(0.01)
     await asyncio.to_thread(connect.remove, pipeline)
+    # its tasks end first: it is UNASSIGNED meanwhile
+    await asyncio.to_thread(eventually, lambda: connect.read_status(pipeline).state == "ABSENT")
     with pytest.raises(StackError, match="the sink is ABSENT"):
         await monitor.watch(0.01)
