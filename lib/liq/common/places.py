@@ -40,9 +40,7 @@ _REASONS = {  # in what msgspec says of a text that is not JSON
     "escape": r"a backslash in a text is written twice, \\",
 }
 _ODD = {  # what JSON does not have
-    "//": "JSON has no comments",
-    "/*": "JSON has no comments",
-    "#": "JSON has no comments",
+    **{mark.decode(): "JSON has no comments" for mark in _COMMENTS},
     "'": "JSON has double quotes only",
     "\n": "the text goes on in the next line; end it with a quotation mark, or write \\n",
     "\t": "a tab in a text is written \\t",

@@ -24,7 +24,7 @@ _TIMEOUT_S = 5.0
 _MAX_PORT = 65_535
 _FAULTS: dict[type[Exception], str] = {
     httpx.ConnectError: "no connection",
-    httpx.TimeoutException: f"no answer within {_TIMEOUT_S:.0f} s",
+    **dict.fromkeys((TimeoutError, httpx.TimeoutException), f"no answer within {_TIMEOUT_S:.0f} s"),
     httpx.NetworkError: "the connection broke",
     httpx.ProtocolError: "no valid answer by HTTP",
 }
@@ -69,11 +69,9 @@ class Webhook(Outbox):
                 answer = await self._client.post(
                     self._url.get_secret_value(), json=build_payload(linked)
                 )
-        except TimeoutError:
-            return f"no answer within {_TIMEOUT_S:.0f} s", True
-        except (httpx.HTTPError, ValueError) as error:
+        except (TimeoutError, httpx.HTTPError, ValueError) as error:
             # its text may hold the URL; what is no number of JSON's stays so
-            return _describe(error), isinstance(error, httpx.HTTPError)
+            return _describe(error), not isinstance(error, ValueError)
         if answer.is_success:
             return "", False
         return f"HTTP {answer.status_code}", is_temporary(answer.status_code)

@@ -237,6 +237,13 @@ def select(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     return pd.DataFrame({name: frame[name] for name in columns})
 
 
+def split_greatest(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows with the greatest sums, and those that share one of ``most`` places."""
+    order = (frame["long_usd"] + frame["short_usd"]).sort_values(ascending=False).index
+    own = most if len(order) <= most else most - 1
+    return frame.loc[order[:own]], frame.loc[order[own:]]
+
+
 def _sum_column(frame: pd.DataFrame, column: str) -> int:
     return int(frame[column].sum()) if column in frame else 0
 

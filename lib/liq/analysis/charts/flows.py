@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from liq.analysis.charts import base
@@ -180,8 +179,7 @@ def _merge_others(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the greatest exchanges, and the sum of the others in a row that has only a label."""
     if len(frame) <= _MOST_EXCHANGES:
         return frame
-    order = (frame["long_usd"] + frame["short_usd"]).sort_values(ascending=False).index
-    own, rest = (frame.loc[part] for part in np.split(order, [_MOST_EXCHANGES - 1]))
+    own, rest = base.split_greatest(frame, _MOST_EXCHANGES)
     others = (
         rest.sum(numeric_only=True)
         .to_frame()

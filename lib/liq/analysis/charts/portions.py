@@ -156,13 +156,11 @@ def _stretch(row: Sequence[float], length: float) -> float:
 def _merge_others(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the greatest assets, and the sum of the others in a row of their own."""
     shown = base.select(frame, "asset", "long_usd", "short_usd", "total_usd", "prints")
-    shown = shown.sort_values("total_usd", ascending=False, ignore_index=True)
-    if len(shown) <= _MOST_ASSETS:
-        return shown
-    rest = shown.iloc[_MOST_ASSETS - 1 :].drop(columns="asset").sum()
-    shown = shown.iloc[: _MOST_ASSETS - 1]
-    others = pd.DataFrame([{"asset": _OTHERS, **rest}])
-    both = pd.concat([shown, others]).astype({"prints": "int64"})
+    own, rest = base.split_greatest(shown, _MOST_ASSETS)
+    if rest.empty:
+        return own.reset_index(drop=True)
+    others = pd.DataFrame([{"asset": _OTHERS, **rest.drop(columns="asset").sum()}])
+    both = pd.concat([own, others]).astype({"prints": "int64"})
     return both.sort_values("total_usd", ascending=False, ignore_index=True)
 
 
