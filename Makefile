@@ -24,6 +24,9 @@ lint: setup ## ruff and mypy
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+# compile lightly: Maven lives for seconds
+export MAVEN_OPTS ?= -XX:TieredStopAtLevel=1
+
 test: lint ## lint, the sink's unit tests, then every Python test on real servers
 	mvn --batch-mode --quiet --file connect/pom.xml --projects sink test -Dliq.build=$(CURDIR)/connect/target
 	$(PYTEST) --durations 30

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from playwright.async_api import Browser
 
 from browser.conftest import opened
 from compose.containers import Containers
-from compose.rows import await_new_rows, count_rows
+from compose.rows import SHOW_ROWS, await_new_rows, count_rows
 from liq.config import Settings
 from liq.web import serve
 from liq.web.client import ApiClient
@@ -62,5 +63,5 @@ def test_no_log_contains_a_secret(containers: Containers) -> None:
 def test_data_is_kept_over_down_and_up(containers: Containers, api: ApiClient) -> None:
     before = count_rows(api)
     containers.down()
-    containers.up()
+    replace(containers, services=SHOW_ROWS).up()
     eventually(lambda: count_rows(api) > before)

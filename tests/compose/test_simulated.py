@@ -1,6 +1,7 @@
 """`docker compose --profile simulated up`: each app for a visitor, data, crashes, what is left."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ from playwright.async_api import Browser
 
 from browser.conftest import opened
 from compose.containers import Containers, docker
-from compose.rows import await_new_rows, count_rows
+from compose.rows import SHOW_ROWS, await_new_rows, count_rows
 from liq.config import Settings
 from liq.web import serve
 from liq.web.client import ApiClient
@@ -133,5 +134,5 @@ def test_data_is_kept_over_down_and_up(containers: Containers, api: ApiClient) -
     containers.down()
     volumes = docker("volume", "ls", "--format", "{{.Name}}").split()
     assert sorted(volumes) == ["liq_journal", "liq_kafka", "liq_notebooks", "liq_questdb"]
-    containers.up()
+    replace(containers, services=SHOW_ROWS).up()
     eventually(lambda: count_rows(api) > before)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from compose.containers import START_S, Containers
+from compose.rows import SHOW_ROWS
 from liq.web.client import ApiClient
 from support.helpers import eventually
 
@@ -17,13 +18,13 @@ PARTS = ("spark-job", "spark-worker", "spark-master")
 @pytest.fixture(scope="module")
 def containers(env: Path, images: None) -> Iterator[Containers]:
     """Spark's containers, and those that bring and show liquidations."""
-    services = ["spark-job", "simulated-producer", "api"]
+    services = ["spark-job", *SHOW_ROWS]
     with Containers(env, ["simulated", "spark"], services=services).running() as containers:
         yield containers
 
 
 def count_sums(api: ApiClient) -> int:
-    return len(api.hit("stored_sums"))
+    return len(api.fetch("stored_sums"))
 
 
 def test_sums_are_stored_and_go_on_after_each_part_was_killed(
