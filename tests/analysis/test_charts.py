@@ -280,7 +280,7 @@ def test_span_fixes_the_time_axis_in_utc() -> None:
 
 def test_times_are_drawn_in_another_zone() -> None:
     zone = ZoneInfo("Asia/Kolkata")
-    gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    gaps = pd.DataFrame({"exchange": ["a"], "from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     for chart, frame in TIMELINES:
         figure = chart(frame, span=(TIMES[0], TIMES[2]), gaps=gaps, zone=zone)
         starts = [figure.layout.xaxis.range[0], figure.layout.shapes[0].x0, figure.data[0].x[0]]
@@ -372,7 +372,7 @@ def test_the_window_is_a_pair_of_moments_in_any_form_that_a_span_has() -> None:
 
 
 def test_times_that_nobody_received_are_shaded() -> None:
-    gaps = pd.DataFrame({"from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
+    gaps = pd.DataFrame({"exchange": ["a"], "from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     for chart, frame in TIMELINES:
         figure = chart(frame, gaps=gaps)
         (shade,) = figure.layout.shapes
@@ -587,7 +587,9 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert panels["gaps"] == [[start, start + 60_000]]
     assert panels["cuts"] == [[start + 120_000, start + 180_000, "still running"]]
     assert panels["range"] == [start, start + 140_000]
-    assert panels["is_bound"]
+    assert buckets["bound"] == [1, 0, 0]
+    assert panels["tables"]["long"]["bound"] == [1, 1]
+    assert figure.data[1].hovertemplate.startswith("≥ ")
     assert panels["colours"]["long"] == THEMES["dark"].long
 
 
@@ -598,9 +600,8 @@ def test_panels_of_too_many_cells_have_no_sums_where_cells_are_missing() -> None
     oldest = cells["ts"].min().timestamp() * 1000
     assert [math.isnan(each) for each in buckets["long"]] == [ts <= oldest for ts in buckets["ts"]]
     assert not all(math.isnan(each) for each in buckets["short"])
-    assert panels["is_bound"]
+    assert buckets["bound"] == [0, 0, 0]  # what is shown is whole
     whole = create_panels(MARKS, cells=CELLS, net=NET, most_cells=len(cells) + 1)
-    assert not whole["is_bound"]
     assert not any(math.isnan(each) for each in whole["tables"]["buckets"]["long"])
 
 
@@ -609,12 +610,11 @@ def test_panels_show_what_there_is() -> None:
     empty = create_panels(nothing, cells=CELLS.iloc[:0], net=NET.iloc[:0], badge="SIMULATED DATA")
     assert empty["empty"] == "no mark price and no liquidations in this window"
     assert empty["badge"] == ""
-    assert not empty["is_bound"]
     assert (empty["range"], empty["cuts"], empty["gaps"]) == (None, [], [])
     lone = create_panels(nothing, cells=CELLS.assign(not_live=1, partial=1), net=NET)
     assert lone["empty"] == ""
     assert lone["badge"] == "SIMULATED OR REPLAYED DATA"
-    assert lone["is_bound"]
+    assert lone["tables"]["buckets"]["bound"] == [1, 1, 0]
     assert "no mark price received" in lone["titles"]["price"]
     there = create_panels(MARKS, cells=CELLS, net=NET, zone=ZoneInfo("Asia/Kolkata"))
     here = create_panels(MARKS, cells=CELLS, net=NET)
@@ -699,17 +699,20 @@ def test_texts_on_a_map_can_be_read(theme: Any) -> None:
             assert contrast(colours.text, f"#{red:02x}{green:02x}{blue:02x}") >= 4.5
 
 
+CLASSES = pd.DataFrame(
+    {
+        "from_usd": [0.0, 10_000, 1_000_000],
+        "to_usd": [10_000.0, 100_000, math.nan],
+        "long_usd": [1.0, 2, 3],
+        "short_usd": [4.0, 5, 6],
+        "prints": [1000, 20, 3],
+        **COUNTS,
+    }
+)
+
+
 def test_size_classes_are_named_and_can_be_clicked() -> None:
-    frame = pd.DataFrame(
-        {
-            "from_usd": [0.0, 10_000, 1_000_000],
-            "to_usd": [10_000.0, 100_000, math.nan],
-            "long_usd": [1.0, 2, 3],
-            "short_usd": [4.0, 5, 6],
-            "prints": [1000, 20, 3],
-            **COUNTS,
-        }
-    )
+    frame = CLASSES
     figure = charts.size_classes(frame)
     long, _ = figure.data
     assert list(long.y) == ["&#36;1M and more", "&#36;10k to &#36;100k", "below &#36;10k"]
@@ -728,6 +731,72 @@ def test_hours_are_means_over_all_weekdays() -> None:
     assert [list(hours) for hours in long.customdata] == [[4, 5], [2, 4]]
     bare = HOURS.assign(hours=[0, 0, 2], covered=[0, 0, 1])
     assert list(charts.hour_of_day(bare).data[0].y) == [None, 0]  # nobody listened: no mean
+
+
+HOVERED: list[tuple[Chart[Any], pd.DataFrame]] = [
+    *ALL,
+    (charts.assets, ASSETS),
+    (charts.size_classes, CLASSES),
+]
+
+
+def hovers(chart: Chart[Any], frame: pd.DataFrame, **given: Any) -> list[str]:
+    """Return all different texts that the pointer shows at the marks of a chart."""
+    traces = chart.spec(frame, **given)["data"]
+    names = ("hovertemplate", "hovertext", "text")
+    found = [text for trace in traces for name in names for text in strings(trace.get(name, ""))]
+    return sorted({*found} - {""})
+
+
+@pytest.mark.parametrize(("chart", "frame"), HOVERED, ids=[each.__name__ for each, _ in HOVERED])
+def test_the_pointer_reads_sums_of_partial_feeds_as_lower_bounds(
+    chart: Chart[Any], frame: pd.DataFrame
+) -> None:
+    if chart is charts.venue_share:
+        frame = frame.iloc[::2]  # a venue without prints in a bucket has no partial ones there
+    whole = hovers(chart, frame.assign(completeness="full"))
+    partial = hovers(chart, frame.assign(completeness="throttled", partial=1))
+    assert "≥" not in "".join(whole)
+    if chart is charts.cumulative_net:  # a difference of lower bounds may be too high
+        assert partial == whole
+        return
+    unsigned = re.compile(r"(?<!≥ )(?<!%{text})%{[^}]*:\$,\.0f}")  # the text is a cell's sign
+    assert not any(unsigned.search(text) for text in partial)
+    assert "≥ " in "".join(partial)
+
+
+def test_a_bucket_that_is_a_lower_bound_says_so_beside_the_part_it_is() -> None:
+    now = TIMES[2] + pd.Timedelta("20s")
+    gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": [TIMES[1]], "to_ts": [now]})
+    for trace in charts.bars(BARS, gaps=gaps, now=now).data:
+        assert [text.partition("<")[0] for text in trace.hovertemplate] == [
+            "%{y:$,.0f}", "≥ %{y:$,.0f}", "≥ %{y:$,.0f} (still running)"
+        ]  # fmt: skip
+    lone = charts.bars(BARS.iloc[:1], gaps=gaps).data[0]  # of unknown width
+    assert lone.hovertemplate.startswith("≥ ")
+
+
+def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
+    gaps = pd.DataFrame(
+        {"exchange": ["a"], "from_ts": TIMES[0] + pd.Timedelta("10s"), "to_ts": TIMES[1]}
+    )
+
+    def mark(trace: Any) -> list[bool]:
+        hover = trace.hovertemplate
+        return ["≥" in hover] if isinstance(hover, str) else ["≥" in text for text in hover]
+
+    venue, other = charts.venue_share(SHARES, gaps=gaps).data
+    assert (mark(venue), mark(other)) == ([True, False], [False])
+    runs = CASCADES.assign(to_ts=TIMES + pd.Timedelta("20s"))
+    assert [mark(each) for each in charts.cascades(runs, gaps=gaps).data] == [[True], [False]]
+    long, _ = charts.heatmap(CELLS, gaps=gaps).data
+    assert [list(row) for row in long.text] == [["≥ ", ""], ["", ""], ["", ""], ["≥ ", ""]]
+    for chart, frame in ((charts.top_symbols, SYMBOLS), (charts.size_classes, CLASSES)):
+        assert mark(chart(frame, gaps=gaps).data[0]) == [True]
+    assert "≥ " in charts.assets(ASSETS, gaps=gaps).data[0].hovertext[0]
+    assert mark(charts.by_exchange(EXCHANGES.assign(completeness="full"), gaps=gaps).data[0]) == [
+        False
+    ]
 
 
 def test_sums_are_lower_bounds_where_a_feed_was_disconnected() -> None:

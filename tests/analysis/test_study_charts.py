@@ -185,8 +185,10 @@ def test_a_cascade_is_stacked_by_venue_under_the_price() -> None:
     assert first.stackgroup == second.stackgroup
     assert (line.yaxis, list(line.y)) == ("y2", [10, 10.5, 9.5])
     assert "liquidated so far (USD)" in figure.layout.yaxis.title.text
-    throttled = charts.cascade(PRINTS.assign(completeness="throttled")).layout
-    assert "lower bound" in throttled.yaxis.title.text
+    throttled = charts.cascade(PRINTS.assign(completeness="throttled"))
+    assert "lower bound" in throttled.layout.yaxis.title.text
+    assert throttled.data[0].hovertemplate.startswith("≥ ")
+    assert "≥" not in first.hovertemplate
 
 
 def test_venues_of_a_cascade_without_a_colour_are_the_others() -> None:

@@ -104,10 +104,11 @@ def has_prints(frame: "pd.DataFrame") -> bool:
     return bool(_OF_PRINTS & {*frame.columns})
 
 
-def find_bounds(frame: "pd.DataFrame", *, has_gaps: bool) -> "pd.Series[bool]":
+def find_bounds(frame: "pd.DataFrame", *, has_gaps: "bool | pd.Series[bool]") -> "pd.Series[bool]":
     """Return for each row of ``frame`` whether its sums are lower bounds.
 
     They are where a row counts prints of partial feeds, and everywhere if feeds were disconnected.
+    ``has_gaps`` may differ by row.
     """
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 

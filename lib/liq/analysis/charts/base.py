@@ -1,6 +1,6 @@
 """Themes, badges, notes and axes of all charts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import update_wrapper
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Spec = dict[str, Any]
+Times = tuple[pd.Series, pd.Series]  # the starts and ends of rows
 ThemeName = Literal["dark", "light"]
 P = ParamSpec("P")
 
 _PARTLY = "are lower bounds: the venue's feed shows only part of its liquidations"
 LOWER_BOUND = f"sums {_PARTLY}"
 EMPTY = "no liquidations in this window"
+BOUND = "≥ "  # in a hover text, before each sum that may be a lower bound
 _LEAST_LINES = 4
 # plotly would leave out every other name where they are close
 NAMES_AXIS: Spec = {
@@ -367,6 +369,34 @@ def format_usd_unit(
     return f"USD, {caveat}" if completeness_note(frame) or has_gaps(gaps) else "USD"
 
 
+def find_bounds(
+    frame: pd.DataFrame, gaps: pd.DataFrame | None, times: Times | None = None
+) -> "pd.Series[bool]":
+    """Return for each row of ``frame``, which has these ``times``, if its sums are lower bounds.
+
+    They are where a row counts prints of partial feeds, and where a feed was disconnected.
+    """
+    return coverage.find_bounds(frame, has_gaps=find_lost(gaps, times))
+
+
+def find_lost(gaps: pd.DataFrame | None, times: Times | None) -> "bool | pd.Series[bool]":
+    """Return for each of ``times`` if one of ``gaps`` is in it; None is the whole window."""
+    if times is None or gaps is None or gaps.empty:
+        return has_gaps(gaps)
+    starts, ends = times
+    lost = merge_gaps(gaps)
+    place = lost["to_ts"].searchsorted(starts, side="right")  # of the first gap that ends later
+    begin = lost["from_ts"].reset_index(drop=True).reindex(place)
+    return pd.Series(begin.array < ends.array, index=starts.index)
+
+
+def mark_bounds(hover: str, bounds: Iterable[bool]) -> str | list[str]:
+    """Return ``hover`` for each mark, without `BOUND` where its sums are no lower bounds."""
+    exact = hover.replace(BOUND, "")
+    texts = [hover if is_bound else exact for is_bound in bounds] or [exact]
+    return texts if len({*texts}) > 1 else texts[0]
+
+
 class Cut(NamedTuple):
     """A bucket of which the rows have a part: its start, its end, and the part as words."""
 
@@ -387,6 +417,11 @@ class Buckets(NamedTuple):
     since: pd.Timestamp | None
     until: pd.Timestamp | None
     now: pd.Timestamp | None
+
+    @property
+    def times(self) -> Times | None:
+        """Their starts and ends; None if the ends are unknown."""
+        return None if self.width is None else (self.starts, self.starts + self.width)
 
     @property
     def is_running(self) -> bool:
@@ -550,15 +585,26 @@ def fade(colour: str, opacity: float = 0.15) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def create_bars(name: str, colour: str, **more: Any) -> Spec:
-    """Return a trace of bars with a notional each; ``more`` holds x, y and the like."""
+def create_bars(
+    name: str,
+    colour: str,
+    *,
+    hover: str = "",
+    bounds: Iterable[bool] = (),
+    **more: Any,
+) -> Spec:
+    """Return a trace of bars with a notional each; ``more`` holds x, y and the like.
+
+    ``bounds`` are True for bars that are lower bounds; ``hover`` replaces their text.
+    """
     amount = "x" if more.get("orientation") == "h" else "y"
+    hover = hover or f"{BOUND}%{{{amount}:$,.0f}}<extra>{name}</extra>"
     values = {key: _list_values(value) for key, value in more.items()}
     return {
         "type": "bar",
         "name": name,
         "marker": {"color": colour, "line": {"width": 0}},
-        "hovertemplate": f"%{{{amount}:$,.0f}}<extra>{name}</extra>",
+        "hovertemplate": mark_bounds(hover, bounds),
         **values,
     }
 

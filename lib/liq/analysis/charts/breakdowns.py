@@ -40,17 +40,23 @@ def venue_share(
         ['bybit', 'binance_usdm']
     """
     colours = THEMES[theme]
-    usd, share = _group_others(frame, "exchange", len(colours.venues) - 1)
-    times, known = pd.Series(share.index), set(frame["exchange"])
+    known = set(frame["exchange"])
+    frame = frame.assign(is_bound=base.find_bounds(frame, None).astype("f8"))
+    usd, share, bound = _group_others(frame, "exchange", len(colours.venues) - 1)
+    times = pd.Series(share.index)
+    buckets = base.find_buckets(times)
+    bound |= _find_lost(share.columns, gaps, buckets)
     traces = [
         base.create_bars(
             venue,
             colour,
             x=base.format_moments(times, zone),
+            hover=_SHARE_HOVER.format(venue),
+            bounds=bound[venue],
             y=100 * share[venue],
-            **base.create_period(base.find_buckets(times).width),
+            **base.create_period(buckets.width),
         )
-        | {"customdata": usd[venue].tolist(), "hovertemplate": _SHARE_HOVER.format(venue)}
+        | {"customdata": usd[venue].tolist()}
         | ({"meta": {"filter": "exchanges", "name": venue}} if venue in known else {})
         for venue, colour in _assign_colours(colours, share.columns.tolist())
     ]
@@ -91,7 +97,10 @@ def cascades(
     totals = frame.groupby("name")["total_usd"].sum().sort_values(ascending=False)
     own = list(totals.index[:_ROWS])
     lines = own + [_OTHERS] * (len(totals) > _ROWS)
-    frame = frame.assign(begun=base.format_moments(frame["from_ts"], zone))
+    frame = frame.assign(
+        begun=base.format_moments(frame["from_ts"], zone),
+        is_bound=base.find_bounds(frame, gaps, (frame["from_ts"], frame["to_ts"])),
+    )
     long = frame["long_usd"] >= frame["short_usd"]
     greatest = float(frame["total_usd"].max()) if len(frame) else 1.0
     traces = [
@@ -148,7 +157,7 @@ def heatmap(
     traces = []
     for side, colour, name, domain in panels:
         legend = {"colorbar": _create_log_bar(domain, f"{side} ({unit})")}
-        cells = _create_cells(frame, side, colours.card, colour, zone)
+        cells = _create_cells(frame, side, colours.card, colour, zone, gaps=gaps)
         traces.append(cells | {"yaxis": name} | scale | legend)
         axis = base.create_axis(colours, "price (quote per base)")
         layout["yaxis" + name[1:]] = axis | {"domain": domain, "showgrid": False}
@@ -172,16 +181,19 @@ def hour_of_day(
     """
     colours = THEMES[theme]
     named = ["long_usd", "short_usd", "hours", "window"]
+    named += ["partial"] if "partial" in frame else []
     sums = frame.assign(window=frame["hours"] / frame["covered"]).groupby("hour")[named].sum()
     covered = sums["hours"].where(sums["hours"] > 0)
     traces = [
         base.create_bars(
-            side, colour, x=sums.index.tolist(), y=_list_values(sums[f"{side}_usd"] / covered)
+            side,
+            colour,
+            hover=_HOUR_HOVER.format(side),
+            bounds=base.find_bounds(sums, None),
+            x=sums.index.tolist(),
+            y=_list_values(sums[f"{side}_usd"] / covered),
         )
-        | {
-            "customdata": sums[["hours", "window"]].to_numpy().tolist(),
-            "hovertemplate": _HOUR_HOVER.format(side),
-        }
+        | {"customdata": sums[["hours", "window"]].to_numpy().tolist()}
         for side, colour in (("long", colours.long), ("short", colours.short))
     ]
     layout = base.create_layout(theme, frame, badge) | {
@@ -194,15 +206,16 @@ def hour_of_day(
     return {"data": traces, "layout": layout}
 
 
-_SHARE_HOVER = "%{{y:.1f}} % (%{{customdata:$,.0f}})<extra>{}</extra>"
+_SHARE_HOVER = "%{{y:.1f}} % (≥ %{{customdata:$,.0f}})<extra>{}</extra>"
 _HOUR_HOVER = (
-    "%{{y:$,.0f}}, of %{{customdata[0]:.3~g}} h covered in %{{customdata[1]:.3~g}} h"
+    "≥ %{{y:$,.0f}}, of %{{customdata[0]:.3~g}} h covered in %{{customdata[1]:.3~g}} h"
     "<extra>{}</extra>"
 )
 _CASCADE_HOVER = (
     "<b>%{customdata[0]}</b> %{x}, %{customdata[1]:,.1f} s<br>"
-    "%{customdata[2]:$,.0f} in %{customdata[3]:,} prints, peak %{customdata[4]:$,.0f} in 1 s<br>"
-    "long %{customdata[5]:$,.0f}, short %{customdata[6]:$,.0f}<br>"
+    "≥ %{customdata[2]:$,.0f} in ≥ %{customdata[3]:,} prints,"
+    " peak ≥ %{customdata[4]:$,.0f} in 1 s<br>"
+    "long ≥ %{customdata[5]:$,.0f}, short ≥ %{customdata[6]:$,.0f}<br>"
     "%{customdata[7]} exchanges, %{customdata[8]} first; burst score %{customdata[9]:,.1f}"
 )
 _CASCADE_FIELDS = [
@@ -215,18 +228,34 @@ def _list_values(column: "pd.Series[float]") -> list[float | None]:
     return [None if pd.isna(value) else value for value in column]
 
 
-def _group_others(frame: pd.DataFrame, by: str, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return USD and share a moment, a column for each of the ``most`` greatest and the others."""
+def _group_others(frame: pd.DataFrame, by: str, most: int) -> tuple[pd.DataFrame, ...]:
+    """Return USD, share and whether they are bounds, a row for each moment.
+
+    They have a column for each of the ``most`` greatest and the others.
+    """
     totals = frame.groupby(by)["total_usd"].sum().sort_values(ascending=False)
     names = frame[by].where(frame[by].isin(totals.index[:most]), _OTHERS)
     order = [name for name in (*totals.index[:most], _OTHERS) if (names == name).any()]
-    usd, share = (
+    usd, share, bounds = (
         frame.assign(name=names)
         .pivot_table(index="ts", columns="name", values=column, aggfunc="sum", fill_value=0.0)
         .reindex(columns=order)
-        for column in ("total_usd", "share")
+        for column in ("total_usd", "share", "is_bound")
     )
-    return usd, share
+    return usd, share, bounds > 0
+
+
+def _find_lost(
+    exchanges: "pd.Index[str]", gaps: pd.DataFrame | None, buckets: base.Buckets
+) -> np.ndarray:
+    """Return for each bucket and each of ``exchanges`` whether its feed has a gap there."""
+    lost = np.zeros((len(buckets.starts), len(exchanges)), dtype=bool)
+    if gaps is None or gaps.empty:
+        return lost
+    names = gaps["exchange"].where(gaps["exchange"].isin(exchanges), _OTHERS)
+    for number, name in enumerate(exchanges):
+        lost[:, number] = base.find_lost(gaps[names == name], buckets.times)
+    return lost
 
 
 def _assign_colours(colours: Theme, names: list[str]) -> Iterator[tuple[str, str]]:
@@ -254,7 +283,9 @@ def _create_bubbles(
         "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
         "ids": [links.build_link(_locate(run, here)) for run in frame.itertuples()],
-        "hovertemplate": _CASCADE_HOVER + f"<extra>mostly {side}</extra>",
+        "hovertemplate": base.mark_bounds(
+            f"{_CASCADE_HOVER}<extra>mostly {side}</extra>", frame["is_bound"]
+        ),
         "marker": {
             "color": colour,
             "opacity": 0.7,
@@ -272,7 +303,15 @@ def _locate(run: Any, here: links.Place) -> links.Place:
     return links.locate_cascade(run.from_ts, run.to_ts, run.name, here=here)
 
 
-def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str, zone: tzinfo) -> Spec:
+def _create_cells(
+    frame: pd.DataFrame,
+    side: str,
+    paper: str,
+    colour: str,
+    zone: tzinfo,
+    *,
+    gaps: pd.DataFrame | None,
+) -> Spec:
     """Return a panel: cells between the edges of buckets and bins; nothing where none are."""
     starts = frame["ts"].drop_duplicates().sort_values()
     width = starts.diff().min() if len(starts) > 1 else pd.Timedelta(minutes=1)
@@ -282,6 +321,9 @@ def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str, zone:
     rows = np.searchsorted(prices, frame["price_from"])
     columns = np.searchsorted(moments.to_numpy(), frame["ts"].to_numpy())
     usd[rows, columns] = frame[f"{side}_usd"].where(frame[f"{side}_usd"] > 0)
+    marks = np.full(usd.shape, "", dtype=object)
+    is_bound = base.find_bounds(frame, gaps, (frame["ts"], frame["ts"] + width))
+    marks[rows, columns] = is_bound.map({True: base.BOUND, False: ""})
     return {
         "type": "heatmap",
         "name": side,
@@ -289,8 +331,10 @@ def _create_cells(frame: pd.DataFrame, side: str, paper: str, colour: str, zone:
         "y": prices.tolist(),
         "z": _replace_nan(np.log10(usd)),
         "customdata": _replace_nan(usd),
+        "text": marks.tolist(),
         "colorscale": [[0, base.blend(paper, colour, 0.25)], [1, colour]],
-        "hovertemplate": f"%{{x}}<br>%{{y:,.6~g}}: %{{customdata:$,.0f}}<extra>{side}</extra>",
+        "hovertemplate": f"%{{x}}<br>%{{y:,.6~g}}: %{{text}}%{{customdata:$,.0f}}"
+        f"<extra>{side}</extra>",
         "hoverongaps": False,
     }
 

@@ -60,11 +60,15 @@ def bars(
     times = base.format_moments(frame["ts"], zone)
     buckets = base.find_buckets(frame["ts"], bucket, window, now)
     period = base.create_period(buckets.width)
+    bounds = base.find_bounds(frame, gaps, buckets.times)
     cuts = base.find_cuts(buckets, zone)
     parts = _match_cuts(frame["ts"], cuts)
     traces = [
         _mark_parts(
-            base.create_bars(side, colour, x=times, y=frame[f"{side}_usd"], **period), parts
+            base.create_bars(
+                side, colour, bounds=bounds, x=times, y=frame[f"{side}_usd"], **period
+            ),
+            parts,
         )
         for side, colour in (("long", colours.long), ("short", colours.short))
     ]
@@ -146,7 +150,8 @@ def top_symbols(
         >>> [trace.name for trace in liq.charts.top_symbols(frame).data]
         ['long', 'short']
     """
-    return _draw_ranking(frame, frame["symbol"].tolist(), theme, gaps, badge, kind="symbols")
+    frame = frame.assign(label=frame["symbol"], is_bound=base.find_bounds(frame, gaps))
+    return _draw_ranking(frame, theme, gaps, badge, kind="symbols")
 
 
 @Chart
@@ -171,8 +176,8 @@ def by_exchange(
     whole = (frame["completeness"] == _FULL) & ~frame["exchange"].isin(list(away))
     frame = frame.assign(label=frame["exchange"], is_bound=~whole)
     frame = _merge_others(frame)
-    labels = (frame["is_bound"].map({True: "≥ ", False: ""}) + frame["label"]).tolist()
-    return _draw_ranking(frame, labels, theme, gaps, badge, kind="exchanges")
+    frame["label"] = frame["is_bound"].map({True: base.BOUND, False: ""}) + frame["label"]
+    return _draw_ranking(frame, theme, gaps, badge, kind="exchanges")
 
 
 def _merge_others(frame: pd.DataFrame) -> pd.DataFrame:
@@ -234,24 +239,36 @@ def _mark_parts(trace: Spec, parts: Sequence[str]) -> Spec:
     if not parts:
         return trace
     hover = trace["hovertemplate"]
+    hovers = hover if isinstance(hover, list) else [hover] * len(parts)
     trace["marker"] |= {"opacity": [0.6 if part else 1 for part in parts]}
-    texts = [hover.replace("<extra>", f" ({part})<extra>") if part else hover for part in parts]
+    texts = [
+        own.replace("<extra>", f" ({part})<extra>") if part else own
+        for own, part in zip(hovers, parts, strict=True)
+    ]
     return trace | {"hovertemplate": texts}
 
 
 def _draw_ranking(
     frame: pd.DataFrame,
-    names: Sequence[str],
     theme: ThemeName,
     gaps: pd.DataFrame | None,
     badge: str | None,
     *,
     kind: str,
 ) -> Spec:
+    """Return bars of rows that have a ``label`` and ``is_bound``."""
     colours = THEMES[theme]
+    sides = (("long", colours.long), ("short", colours.short))
     traces = [
-        base.create_bars("long", colours.long, x=frame["long_usd"], y=names, orientation="h"),
-        base.create_bars("short", colours.short, x=frame["short_usd"], y=names, orientation="h"),
+        base.create_bars(
+            side,
+            colour,
+            bounds=frame["is_bound"],
+            x=frame[f"{side}_usd"],
+            y=frame["label"],
+            orientation="h",
+        )
+        for side, colour in sides
     ]
     for trace in traces:  # a click on a bar chooses its name
         trace |= {"meta": {"filter": kind}, "customdata": frame.iloc[:, 0].tolist()}
@@ -261,7 +278,7 @@ def _draw_ranking(
     layout["margin"] |= {"t": 44}
     layout |= {"barmode": "stack", "hovermode": "y unified"}
     layout["xaxis"] = base.create_usd_axis(colours, "liquidated", frame, gaps=gaps) | {"nticks": 5}
-    layout["yaxis"] = base.create_lines_axis(len(names))
+    layout["yaxis"] = base.create_lines_axis(len(frame))
     return {"data": traces, "layout": layout}
 
 

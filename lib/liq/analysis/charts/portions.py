@@ -44,6 +44,7 @@ def assets(
         ['mostly long', 'mostly short']
     """
     colours = THEMES[theme]
+    frame = frame.assign(is_bound=base.find_bounds(frame, gaps))
     shown = _merge_others(frame[frame["total_usd"] > 0])
     tiles = place_tiles(shown["total_usd"].tolist(), _WIDTH, 1.0)
     rows: Iterator[Any] = shown.itertuples(index=False)
@@ -90,6 +91,8 @@ def size_classes(
         base.create_bars(
             side,
             getattr(colours, side),
+            hover=f"{base.BOUND}%{{x:$,.0f}}, of {base.BOUND}%{{text}}<extra>{side}</extra>",
+            bounds=base.find_bounds(ordered, gaps),
             x=ordered[f"{side}_usd"],
             y=names,
             orientation="h",
@@ -99,7 +102,6 @@ def size_classes(
             "customdata": bands,
             "text": [f"{prints:,} prints" for prints in ordered["prints"]],
             "textposition": "none",
-            "hovertemplate": f"%{{x:$,.0f}}, of %{{text}}<extra>{side}</extra>",
         }
         for side in _SIDES
     ]
@@ -155,12 +157,12 @@ def _stretch(row: Sequence[float], length: float) -> float:
 
 def _merge_others(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the greatest assets, and the sum of the others in a row of their own."""
-    shown = base.select(frame, "asset", "long_usd", "short_usd", "total_usd", "prints")
+    shown = base.select(frame, "asset", "long_usd", "short_usd", "total_usd", "prints", "is_bound")
     own, rest = base.split_greatest(shown, _MOST_ASSETS)
     if rest.empty:
         return own.reset_index(drop=True)
     others = pd.DataFrame([{"asset": _OTHERS, **rest.drop(columns="asset").sum()}])
-    both = pd.concat([own, others]).astype({"prints": "int64"})
+    both = pd.concat([own, others]).astype({"prints": "int64", "is_bound": bool})
     return both.sort_values("total_usd", ascending=False, ignore_index=True)
 
 
@@ -181,7 +183,7 @@ def _create_tiles(colours: Theme, placed: Sequence[tuple[Any, Tile]], side: str)
             "color": [_choose_fill(colours, row, side) for row in rows],
             "line": {"width": 2, "color": colours.card},
         },
-        "text": [f"{row.asset}<br>{_format_amount(row.total_usd)}" for row in rows],
+        "text": [f"{row.asset}<br>{_format_sum(row, row.total_usd)}" for row in rows],
         "textposition": "inside",
         "insidetextanchor": "middle",
         "textangle": 0,
@@ -189,11 +191,7 @@ def _create_tiles(colours: Theme, placed: Sequence[tuple[Any, Tile]], side: str)
         # a click filters by it; the others have no name to filter by
         "meta": {"filter": "asset"},
         "customdata": ["" if row.asset == _OTHERS else row.asset for row in rows],
-        "hovertext": [
-            f"<b>{row.asset}</b> {_format_amount(row.total_usd)} in {row.prints:,} prints<br>"
-            f"long {_format_amount(row.long_usd)}, short {_format_amount(row.short_usd)}"
-            for row in rows
-        ],
+        "hovertext": [_describe_asset(row) for row in rows],
         "hovertemplate": "%{hovertext}<extra></extra>",
     }
 
@@ -203,8 +201,20 @@ def _choose_fill(colours: Theme, row: Any, side: str) -> str:
     return base.blend(colours.card, getattr(colours, side), _PALE + _STRONG * imbalance)
 
 
-def _format_amount(usd: float) -> str:
-    return base.escape_literal(format_usd(usd))
+def _describe_asset(row: Any) -> str:
+    total, long, short = (
+        _format_sum(row, usd) for usd in (row.total_usd, row.long_usd, row.short_usd)
+    )
+    prints = f"{_mark(row)}{row.prints:,} prints"
+    return f"<b>{row.asset}</b> {total} in {prints}<br>long {long}, short {short}"
+
+
+def _format_sum(row: Any, usd: float) -> str:
+    return _mark(row) + base.escape_literal(format_usd(usd))
+
+
+def _mark(row: Any) -> str:
+    return base.BOUND if row.is_bound else ""
 
 
 def _format_band(low: float, high: float) -> str:

@@ -68,6 +68,7 @@ def candles(
     buckets = base.find_buckets(_list_starts(frame, cells, net), bucket, window, now)
     period = base.create_period(buckets.width)
     period.pop("width", None)
+    cells = _add_bounds(cells, gaps, buckets)
     shown = frame.dropna(subset=_CANDLE)
     low, high = _find_price_range(shown, cells)
     if badge is None:
@@ -126,12 +127,13 @@ def create_panels(
 
     - ``buckets``: ``ts``; the candle, NaN without a price; liquidated ``long`` and ``short`` (USD),
       NaN where cells are missing; ``net`` and its sum so far ``total``, NaN without a row of
-      ``net``.
-    - ``long`` and ``short``: bubbles with ``ts``, ``low``, ``high`` and ``usd``.
+      ``net``; ``bound``, 1 where ``long`` and ``short`` are lower bounds, else 0.
+    - ``long`` and ``short``: bubbles with ``ts``, ``low``, ``high``, ``usd`` and ``bound``.
     - ``sums``: ``low`` and ``high`` of a range of prices, and its ``long`` and ``short``.
     """
     colours = THEMES[theme]
     buckets = base.find_buckets(_list_starts(frame, cells, net), bucket, window, now)
+    cells = _add_bounds(cells, gaps, buckets)
     shown = frame.dropna(subset=_CANDLE)
     is_empty = shown.empty and cells.empty
     axes = _create_axes(colours, shown, cells, net, gaps)
@@ -139,6 +141,8 @@ def create_panels(
     cuts = base.find_cuts(buckets, zone)
     is_cut = most_cells is not None and len(cells) >= most_cells
     rows = _join_buckets(shown, cells, net)
+    is_lost = base.find_lost(gaps, buckets._replace(starts=rows["ts"]).times)
+    rows["bound"] = (rows["bound"].gt(0) | is_lost).astype("f8")
     if is_cut:
         rows.loc[rows["ts"] <= cells["ts"].min(), list(_SIDES)] = np.nan
     edges = pd.Series(pd.to_datetime(list(span), utc=True)) if span else None
@@ -148,7 +152,6 @@ def create_panels(
         | {"time": base.title_time(zone, gaps)},
         "badge": "" if is_empty else _find_badge(frame, cells) if badge is None else badge,
         "empty": NO_PRICES if is_empty else "",
-        "is_bound": is_cut or base.has_gaps(gaps) or bool(base.completeness_note(cells)),
         "range": None if edges is None else _list_milliseconds(edges, zone),
         "width": base.create_period(buckets.width).get("xperiod"),
         "prices": list(_find_price_range(shown, cells)),
@@ -187,12 +190,19 @@ def _list_milliseconds(moments: pd.Series, zone: tzinfo) -> list[float]:
 
 def _join_buckets(shown: pd.DataFrame, cells: pd.DataFrame, net: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each bucket that any frame has."""
-    sums = cells.groupby("ts")[[f"{side}_usd" for side in _SIDES]].sum()
-    sums = sums.set_axis(list(_SIDES), axis=1)
+    sums = cells.groupby("ts")[[*(f"{side}_usd" for side in _SIDES), "bound"]].sum()
+    sums = sums.set_axis([*_SIDES, "bound"], axis=1)
     flow = net.set_index("ts")[["net_usd", "cumulative_usd"]].set_axis(["net", "total"], axis=1)
     joined = pd.concat([shown.set_index("ts")[_CANDLE], sums, flow], axis=1, sort=True)
-    joined = joined.fillna(dict.fromkeys(_SIDES, 0.0)).astype("f8")
+    joined = joined.fillna(dict.fromkeys([*_SIDES, "bound"], 0.0)).astype("f8")
     return joined.rename_axis("ts").reset_index()
+
+
+def _add_bounds(
+    cells: pd.DataFrame, gaps: pd.DataFrame | None, buckets: base.Buckets
+) -> pd.DataFrame:
+    times = buckets._replace(starts=cells["ts"]).times
+    return cells.assign(bound=base.find_bounds(cells, gaps, times).astype("f8"))
 
 
 def _list_starts(*frames: pd.DataFrame) -> pd.Series:
@@ -284,8 +294,11 @@ def _create_bubbles(colours: Theme, cells: pd.DataFrame, side: str, zone: tzinfo
         "x": base.format_moments(drawn["ts"], zone),
         "y": np.sqrt(drawn["low"] * drawn["high"]).tolist(),
         "customdata": drawn[["usd", "low", "high"]].to_numpy().tolist(),
-        "hovertemplate": "%{customdata[0]:$,.0f} from %{customdata[1]:,.6~g} to"
-        f" %{{customdata[2]:,.6~g}}<extra>most {side}s</extra>",
+        "hovertemplate": base.mark_bounds(
+            f"{base.BOUND}%{{customdata[0]:$,.0f}} from %{{customdata[1]:,.6~g}} to"
+            f" %{{customdata[2]:,.6~g}}<extra>most {side}s</extra>",
+            drawn["bound"],
+        ),
         "marker": {
             "color": base.fade(getattr(colours, side), 0.35),  # candles are seen through it
             "line": {"width": 1, "color": getattr(colours, side)},
@@ -303,8 +316,8 @@ def _select_bubbles(cells: pd.DataFrame, side: str) -> pd.DataFrame:
     sizes = cells[["long_usd", "short_usd"]].to_numpy()
     least = np.sort(sizes, axis=None)[-_MOST_BUBBLES:][0] if len(cells) else 0.0
     drawn = cells[(cells[column] > 0) & (cells[column] >= least)].sort_values(column)
-    chosen = drawn[["ts", "price_from", "price_to", column]]
-    return chosen.set_axis(["ts", "low", "high", "usd"], axis=1)
+    chosen = drawn[["ts", "price_from", "price_to", column, "bound"]]
+    return chosen.set_axis(["ts", "low", "high", "usd", "bound"], axis=1)
 
 
 def _sum_by_price(cells: pd.DataFrame) -> pd.DataFrame:

@@ -88,6 +88,7 @@ def cascade(
     *own, others = colours.venues
     totals = prints.groupby("exchange")["notional"].sum().nlargest(len(own))
     named = prints["exchange"].where(prints["exchange"].isin(totals.index), _OTHERS)
+    bounds = base.find_bounds(prints, None)
     first = prints["exchange"][named != _OTHERS].drop_duplicates().tolist()
     names = first + [_OTHERS] * bool((named == _OTHERS).any())
     usd = prints.assign(name=named).pivot_table(
@@ -95,7 +96,13 @@ def cascade(
     )
     moments = base.format_moments(pd.Series(usd.index)) if names else []
     traces = [
-        _create_layer(name, others if name == _OTHERS else own[number], moments, usd[name].cumsum())
+        _create_layer(
+            name,
+            others if name == _OTHERS else own[number],
+            moments,
+            usd[name].cumsum(),
+            is_bound=bool(bounds[named == name].any()),
+        )
         for number, name in enumerate(names)
     ]
     layout = base.create_layout(theme, prints, badge, empty=NO_CASCADE) | {"hovermode": "x unified"}
@@ -247,7 +254,10 @@ def _create_chance(colours: Theme, names: list[str], expected: pd.Series) -> Spe
     }
 
 
-def _create_layer(name: str, colour: str, moments: list[str], usd: "pd.Series[float]") -> Spec:
+def _create_layer(
+    name: str, colour: str, moments: list[str], usd: "pd.Series[float]", *, is_bound: bool
+) -> Spec:
+    hover = f"{base.BOUND}%{{y:$,.0f}}<extra>{name}</extra>"
     return {
         "type": "scatter",
         "mode": "lines",
@@ -257,7 +267,7 @@ def _create_layer(name: str, colour: str, moments: list[str], usd: "pd.Series[fl
         "stackgroup": "exchanges",
         "line": {"color": colour, "width": 1, "shape": "hv"},
         "fillcolor": base.fade(colour, 0.6),
-        "hovertemplate": f"%{{y:$,.0f}}<extra>{name}</extra>",
+        "hovertemplate": base.mark_bounds(hover, [is_bound]),
     }
 
 

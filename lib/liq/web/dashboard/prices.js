@@ -69,6 +69,7 @@ const hasFinger = matchMedia("(pointer: coarse)").matches; // it scrolls the pag
 
 const round = (value, digits) => value.toLocaleString("en-US", { maximumSignificantDigits: digits });
 const dollars = (usd) => `${usd < 0 ? "−" : ""}$${Math.round(Math.abs(usd)).toLocaleString("en-US")}`;
+const qualify = (usd, isBound) => (isBound ? "≥ " : "") + dollars(usd);
 
 /** Return dollars as the other charts' axes do: 250k, 1.5M, 2B. */
 function abbreviate(usd) {
@@ -406,7 +407,7 @@ class Board {
 
   /** Return lines about the bucket at a time: a class, a name and perhaps a value. */
   describe(time) {
-    const { buckets, cuts, gaps, is_bound: isBound } = this.spec;
+    const { buckets, cuts, gaps } = this.spec;
     const { width } = this;
     const at = buckets.ts.findLastIndex((start) => start <= time);
     const start = at >= 0 && time < buckets.ts[at] + (width || Infinity) ? buckets.ts[at] : null;
@@ -421,10 +422,9 @@ class Board {
     const [open, high, low, close] = ["open", "high", "low", "close"].map((name) => buckets[name][at]);
     if (Number.isNaN(close)) lines.push(["", "no mark price received"]);
     else lines.push(...Object.entries({ open, high, low, close }).map(([name, price]) => ["", name, round(price, 7)]));
-    const bound = isBound || isLost ? "≥ " : "";
     for (const side of SIDES) {
       if (Number.isNaN(buckets[side][at])) continue; // the query's rows do not reach back to here
-      lines.push([`liq-price-${side}`, nameOf(side), bound + dollars(buckets[side][at])]);
+      lines.push([`liq-price-${side}`, nameOf(side), qualify(buckets[side][at], buckets.bound[at])]);
       const largest = this.findLargest(side, start);
       if (largest) lines.push(["liq-price-most", `most ${side}s`, largest]);
     }
@@ -435,9 +435,9 @@ class Board {
   }
 
   findLargest(side, start) {
-    const { ts, usd, low, high } = this.spec[side];
+    const { ts, usd, low, high, bound } = this.spec[side];
     const at = ts.lastIndexOf(start); // the largest of a bucket comes last
-    return at >= 0 && `${dollars(usd[at])} from ${round(low[at], 6)} to ${round(high[at], 6)}`;
+    return at >= 0 && `${qualify(usd[at], bound[at])} from ${round(low[at], 6)} to ${round(high[at], 6)}`;
   }
 
   // the drawings
