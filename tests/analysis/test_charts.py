@@ -224,15 +224,20 @@ PATH = pd.DataFrame(
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_price_is_laid_over_bars_on_its_own_axis(theme: Any) -> None:
     figure = charts.bars(BARS, theme, price=PRICES)
-    line = figure.data[2]
-    assert list(line.y) == [10, None, 12.5]  # a gap, where no price was received
+    line, hover = figure.data[2:]
+    assert list(line.y) == list(hover.y) == [10, None, 12.5]  # a gap, where no price was received
     assert not line.connectgaps
     assert (line.yaxis, figure.layout.yaxis2.overlaying, figure.layout.yaxis2.side) == (
         "y2",
         "y",
         "right",
     )
-    assert (line.xperiod, line.xperiodalignment) == (60_000, "end")
+    assert [moment[14:19] for moment in line.x] == ["01:00", "02:00", "03:00"]
+    assert (line.hoverinfo, line.line.width) == ("skip", 1.5)
+    # the pointer reads the bucket below it; the end of the line is the start of the next bucket
+    assert [moment[14:19] for moment in hover.x] == ["00:00", "01:00", "02:00"]
+    assert (hover.xperiod, hover.xperiodalignment, hover.line.width) == (60_000, "middle", 0)
+    assert (line.legendgroup, hover.showlegend) == (hover.legendgroup, False)
     assert "(quote per base)" in figure.layout.yaxis2.title.text
     assert line.line.color == THEMES[theme].text
     json.dumps(charts.bars.spec(BARS, price=PRICES), allow_nan=False)
@@ -287,7 +292,7 @@ def test_times_are_drawn_in_another_zone() -> None:
         assert starts == ["2026-01-01T05:30:00.000"] * 3
         assert figure.layout.xaxis.title.text.startswith("time (Asia/Kolkata)")
     figure = charts.bars(BARS, price=PRICES, zone=zone)
-    assert figure.data[2].x[0] == "2026-01-01T05:30:00.000"
+    assert figure.data[3].x[0] == "2026-01-01T05:30:00.000"
 
 
 def test_the_bucket_that_runs_is_marked_and_has_no_price_in_the_future() -> None:
@@ -295,11 +300,9 @@ def test_the_bucket_that_runs_is_marked_and_has_no_price_in_the_future() -> None
     figure = charts.bars(BARS, price=PRICES, now=now)
     (mark,) = figure.layout.shapes
     assert (mark.x0, mark.x1) == ("2026-01-01T00:02:00.000", "2026-01-01T00:03:00.000")
-    closed, running = figure.data[2:]
-    assert len(closed.x) == 2
-    assert list(running.x) == ["2026-01-01T00:02:00.000", "2026-01-01T00:02:20.000"]
-    assert running.y[-1] == PRICES["close"].iloc[-1]
-    assert running.showlegend is False
+    line, hover = figure.data[2:]
+    assert [moment[14:19] for moment in line.x] == ["01:00", "02:00", "02:20"]
+    assert len(hover.x) == 3
     json.dumps(charts.bars.spec(BARS, price=PRICES, now=now), allow_nan=False)
 
 
@@ -307,7 +310,7 @@ def test_the_bucket_that_runs_is_marked_and_has_no_price_in_the_future() -> None
 def test_no_bucket_is_marked_when_none_of_them_runs(now: Any) -> None:
     figure = charts.bars(BARS, price=PRICES, now=now)
     assert figure.layout.shapes == ()
-    assert len(figure.data) == 3
+    assert list(figure.data[2].x)[-1] == "2026-01-01T00:03:00.000"
     for rows in (0, 1):  # of unknown width without a `bucket`
         assert charts.bars(BARS.iloc[:rows], price=PRICES.iloc[:rows], now=now).layout.shapes == ()
 

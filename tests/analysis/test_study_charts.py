@@ -179,7 +179,7 @@ def test_leaders_have_whiskers_and_the_share_by_chance() -> None:
 
 def test_a_cascade_is_stacked_by_venue_under_the_price() -> None:
     figure = charts.cascade(PRINTS, PRICE)
-    first, second, line = figure.data
+    first, second, line, _ = figure.data
     assert (first.name, list(first.y)) == ("b", [100, 120, 120])  # it began
     assert (second.name, list(second.y)) == ("a", [0, 10, 40])
     assert first.stackgroup == second.stackgroup

@@ -285,38 +285,41 @@ def _draw_ranking(
 def create_overlay(
     colours: Theme, buckets: base.Buckets, frame: pd.DataFrame, zone: tzinfo = UTC
 ) -> tuple[list[Spec], Spec]:
-    """Return the closing prices of ``price_by_bucket`` as lines, and their axis on the right.
+    """Return the closing prices of ``price_by_bucket`` as a line, and their axis on the right.
 
-    A bucket closes at its end. A bucket that runs has its newest price now.
+    A bucket closes at its end. A bucket that runs has its newest price now. The pointer reads the
+    bucket that it is over, by a second trace that is not seen: ends of the line are also starts.
     """
     axis = base.create_axis(colours, "mark price (quote per base)") | _ON_THE_RIGHT
-    closed = frame.iloc[:-1] if buckets.is_running else frame
-    period = base.create_period(buckets.width)
-    line = _create_price_line(colours, closed, base.format_moments(closed["ts"], zone))
-    if period:
-        line |= {"xperiod": period["xperiod"], "xperiodalignment": "end"}
-    if len(closed) == len(frame):
-        return [line], axis
-    newest = frame.iloc[-2:]
-    ends = pd.Series([newest["ts"].iloc[-1], buckets.now])
-    running = _create_price_line(colours, newest, base.format_moments(ends, zone))
-    return [line, running | {"showlegend": False}], axis
-
-
-def _create_price_line(colours: Theme, frame: pd.DataFrame, times: list[str]) -> Spec:
-    low, high = frame["low"], frame["high"]
-    return {
+    starts, ends = buckets.times or (buckets.starts, buckets.starts)
+    if buckets.is_running:
+        ends = ends.where(ends <= buckets.now, buckets.now)
+    common = {
         "type": "scatter",
         "mode": "lines",
         "name": "mark price",
-        "x": times,
+        "legendgroup": "mark price",  # a click on it hides both
         "y": _replace_nan(frame["close"]),
         "yaxis": "y2",
+    }
+    line = common | {
+        "x": base.format_moments(ends, zone),
         "line": {"color": colours.text, "width": 1.5},  # hues are the sides'
-        "customdata": list(map(list, zip(*map(_replace_nan, (low, high)), strict=True))),
+        "hoverinfo": "skip",
+    }
+    low, high = _replace_nan(frame["low"]), _replace_nan(frame["high"])
+    period = base.create_period(buckets.width)
+    period.pop("width", None)  # of a bar
+    hover = common | {
+        "x": base.format_moments(starts, zone),
+        **period,
+        "line": {"color": colours.text, "width": 0},
+        "showlegend": False,
+        "customdata": list(map(list, zip(low, high, strict=True))),
         "hovertemplate": "%{y:,.6~g} (%{customdata[0]:,.6~g} to %{customdata[1]:,.6~g})"
         "<extra>mark price</extra>",
     }
+    return [line, hover], axis
 
 
 def _create_path(frame: pd.DataFrame, side: str, colour: str) -> list[Spec]:

@@ -82,7 +82,7 @@ def cascade(
         >>> prints = liq.hit("cascade_prints", **studies.select_prints(found, rank=1))
         >>> price = liq.hit("price_by_bucket", **studies.select_price(found, rank=1))
         >>> [trace.name for trace in liq.charts.cascade(prints, price).data]
-        ['bybit', 'binance_usdm', 'mark price']
+        ['bybit', 'binance_usdm', 'mark price', 'mark price']
     """
     colours = THEMES[theme]
     *own, others = colours.venues
