@@ -7,8 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from liq import stack as local
+from liq.cli import app
 from liq.config import Settings
 from liq.stack import apps, control
 from liq.web import serve
@@ -81,3 +83,9 @@ def test_a_page_that_does_not_run_is_named_with_what_starts_it(settings: Setting
 
 def test_the_services_that_run_are_listed(settings: Settings) -> None:
     assert local.list_running(settings) == ["dashboard"]
+
+
+def test_the_api_is_named_by_its_abbreviation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liq.cli.stack.stack.list_running", lambda: ["api"])
+    monkeypatch.setattr("liq.cli.stack.open_browser", lambda _url: None)
+    assert CliRunner().invoke(app, ["open", "api"]).stdout.startswith("API: http")

@@ -191,6 +191,9 @@ def test_columns_are_checked_before_the_query(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("liq.query.questdb.fetch", lambda *_, **__: pytest.fail("it was run"))
     with pytest.raises(QueryError, match="no column 'symbl', did you mean 'symbol'"):
         run("hit", "latest_prints", "--columns", "ts,symbl")
+    for more in ([], ["-f", "json"]):
+        with pytest.raises(QueryError, match="--columns names no column; valid are: ts, "):
+            run("hit", "latest_prints", "-c", "", *more)
 
 
 def test_the_reference_is_printed_as_markdown() -> None:

@@ -174,6 +174,18 @@ def test_one_row_is_a_line_for_each_field(
     assert text.endswith("10:00:00.123456")
 
 
+def test_rows_are_fields_where_no_number_fits_beside_the_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = frame(2, 2)
+    rows.insert(0, "symbol", "1000PEPEUSDT")
+    lines = shown(capsys, monkeypatch, rows, 20, bounds={"usd_0": pd.Series([True, False])})
+    first = ["symbol", "  1000PEPEUSDT", "usd_0 (USD)", "  ≥7,654,321.25"]
+    assert lines[:6] == [*first, "usd_1", "  7,654,321.25"]
+    assert len(lines) == 2 * 6 + 1
+    assert "7.654M" in " ".join(shown(capsys, monkeypatch, rows, 24))
+
+
 def test_rows_of_long_texts_can_be_listed_field_by_field(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -239,8 +251,9 @@ def test_columns_are_chosen_in_the_given_order() -> None:
     assert chosen.attrs["units"] == {"usd_0": "USD"}
     with pytest.raises(QueryError, match=r"no column 'usd', did you mean 'usd_0'\? valid are"):
         tables.select_columns(frame(), "usd")
-    with pytest.raises(QueryError, match="names no column"):
-        tables.select_columns(frame(), " , ")
+    for nothing in ("", " , "):
+        with pytest.raises(QueryError, match="names no column"):
+            tables.print_table(frame(), tables.Style(nothing))
 
 
 def test_no_rows_are_reported(

@@ -187,13 +187,13 @@ def hit(
 
     if rows is not None and form is not PrintFormat.TABLE:
         raise QueryError(f"--rows is for tables; {form} has all rows that the query returns")
-    if columns and (declared := [*query.columns]):  # before the query, which may take long
-        tables.check_columns(columns, declared)
+    if columns is not None and query.columns:  # before the query, which may take long
+        tables.check_columns(columns, [*query.columns])
     frame, _, has_gaps = fetch_noted(key, None, given)
     # FORCE_COLOR makes a pipe a terminal for rich
     most = rows if rows is not None else _SCREEN if sys.stdout.isatty() else 0
     bounds = _find_bounds(frame, has_gaps=has_gaps)
-    _print(frame, form, Style(columns or "", wide, most, query.leads, bounds))
+    _print(frame, form, Style(columns, wide, most, query.leads, bounds))
     print_notes([*frame.attrs.get("notes", ()), *list_limits(frame)])
 
 
@@ -201,7 +201,7 @@ def _check_options_of_file(
     out: Path, form: PrintFormat, columns: str | None, *, wide: bool, rows: int | None
 ) -> None:
     printed = {
-        "--columns": bool(columns),
+        "--columns": columns is not None,
         "--wide": wide,
         "--rows": rows is not None,
         "--format json": form == "json",
@@ -286,7 +286,7 @@ def _print(frame: "pd.DataFrame", form: PrintFormat, style: Style) -> None:
     if form is PrintFormat.TABLE:
         tables.print_table(frame, style)
         return
-    frame = tables.select_columns(frame, style.columns) if style.columns else frame
+    frame = frame if style.columns is None else tables.select_columns(frame, style.columns)
     if form in (PrintFormat.CSV, PrintFormat.SPREADSHEET):
         echo(formats.encode(frame, formats.Format(form)).decode(), end="")
     else:

@@ -230,7 +230,8 @@ def open_page(
     if page not in stack.list_running():
         raise ServeError(f"{page} does not run; {_STARTS[page]} starts it")
     url = _build_url(page, current_settings())
-    print_address(page.capitalize(), url, "LIQ_TOKEN")
+    name = page.upper() if page is Page.API else page.capitalize()
+    print_address(name, url, "LIQ_TOKEN")
     open_browser(url)
 
 

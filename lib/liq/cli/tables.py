@@ -1,7 +1,7 @@
 """DataFrames as tables that fit a terminal.
 
 A table shows exact numbers if they fit, else short ones, else as many columns as fit. One row is
-shown as a line for each field.
+shown as a line for each field, and so are all rows where no number fits.
 """
 
 import textwrap
@@ -11,6 +11,7 @@ from itertools import accumulate, islice, zip_longest
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
+from rich.padding import Padding
 from rich.table import Table
 
 from liq.cli.output import console, printable, styled
@@ -25,6 +26,7 @@ _AT_ONCE = 500  # rows: the first of many are there at once
 _LONGEST_TEXT = 24  # characters of a text where numbers are short
 _WIDEST_UNIT = 8  # characters, about those of a short number
 _LEAST_ID = 10**15
+_LEAST_FIELDS = 16  # characters of a line of fields, at least
 _MISSING, _AT_LEAST = "-", "≥"
 _LINE_ENDS = dict(zip(b"\t\n\v\f\r", "␉␊␋␌␍", strict=True)) | {0x2028: "␊", 0x2029: "␊"}
 
@@ -34,14 +36,14 @@ class Style:
     """How a table shows its rows.
 
     Args:
-        columns: The names of the columns to print, with commas between them; "" for all.
+        columns: The names of the columns to print, with commas between them; None for all.
         wide: Print all columns with exact numbers, however long the lines become.
         most: Print no more rows than these; 0 for all.
         leads: The columns that are shown rather than others where not all fit.
         bounds: The columns that get a ``≥``, each with the rows in which it is a lower bound.
     """
 
-    columns: str = ""
+    columns: str | None = None
     wide: bool = False
     most: int = 0
     leads: Sequence[str] = ()
@@ -51,7 +53,7 @@ class Style:
 def print_table(frame: "pd.DataFrame", style: Style = Style()) -> None:
     """Print rows within the width of the terminal; ``attrs["units"]`` has the columns' units."""
     frame, left_out = _cut(frame, style.most)  # by the time, which may not be among the columns
-    frame = select_columns(frame, style.columns) if style.columns else frame
+    frame = frame if style.columns is None else select_columns(frame, style.columns)
     if frame.empty:
         console.print("no rows")
     elif style.wide:
@@ -84,17 +86,28 @@ def _count(rows: int, which: str) -> str:
 
 
 def print_fields(frame: "pd.DataFrame", style: Style = Style()) -> None:
-    """Print a line for each field, in whole, with an empty line between two rows."""
+    """Print a line for each field, in whole, with an empty line between two rows.
+
+    A narrow terminal has each value below its name.
+    """
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")  # a truncated number would be wrong
     headings = _name_columns(frame, " ")
     columns = [_format_cells(frame, place, _format_exact, style) for place in range(len(headings))]
+    room = console.width - _GAP - max(map(cell_len, headings), default=0)
+    longest = max((cell_len(cell) for cells in columns for cell in cells), default=0)
+    is_narrow = room < min(longest, _LEAST_FIELDS)
+    if not is_narrow:
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a truncated number would be wrong
     for number, row in enumerate(zip(*columns, strict=True)):
         if number:
             table.add_row()
         for heading, cell in zip(headings, row, strict=True):
-            table.add_row(heading, cell)
+            if is_narrow:
+                table.add_row(heading)
+                table.add_row(Padding(cell, (0, 0, 0, _GAP)))
+            else:
+                table.add_row(heading, cell)
     console.print(table)
 
 
@@ -121,13 +134,20 @@ def check_columns(columns: str, known: Sequence[str]) -> list[str]:
 
 
 def _print_fitting(frame: "pd.DataFrame", style: Style) -> None:
-    """Print the rows in exact numbers, else in short ones, else only as many columns as fit."""
+    """Print the rows in exact numbers, else in short ones, else only as many columns as fit.
+
+    Where none of the numbers fits, print the fields of each row.
+    """
     columns = _build_columns(frame, _format_exact, style)
     names = [*map(str, frame.columns)]
     shown = _choose_fitting(columns, names, style.leads)
     if len(shown) < len(columns):
         columns = _build_columns(_shorten_times(frame), _format_short, style)
         shown = _choose_fitting(columns, names, style.leads)
+    numbers = {place for place, column in enumerate(columns) if column.is_number}
+    if numbers and numbers.isdisjoint(shown) and console.width >= _LEAST_FIELDS:
+        print_fields(frame, style)
+        return
     _print_columns([columns[place].crop(console.width) for place in shown])
     if left_out := [name for place, name in enumerate(names) if place not in shown]:
         line = f"not shown: {', '.join(left_out)}; --columns chooses, --wide shows all"
