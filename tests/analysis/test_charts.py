@@ -428,7 +428,11 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     assert figure.layout.xaxis.title.text == "time (UTC)"
     kolkata = charts.coverage(feeds, gaps, span=(first, last), zone=ZoneInfo("Asia/Kolkata"))
     assert kolkata.data[0].base[0] == "2026-01-01T05:30:00.000"
-    assert "Asia/Kolkata" in kolkata.data[0].hovertemplate
+    assert kolkata.data[0].hovertemplate.startswith("%{customdata} Asia/Kolkata<")
+    assert kolkata.data[1].customdata[0] == "2026-01-01 05:30:01 to 05:30:03"
+    days = gaps.assign(to_ts=last + pd.Timedelta("1D"))
+    spans = charts.coverage(feeds, days, span=(first, last)).data[1].customdata
+    assert spans[0] == "2026-01-01 00:00:01 to 2026-01-02 00:02:00"
     unknown = charts.coverage(feeds, None, span=(first, last))
     assert len(unknown.data) == 0
     assert texts(unknown) == ["when feeds were connected is not known yet"]

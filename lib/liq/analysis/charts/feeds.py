@@ -11,7 +11,7 @@ from liq.analysis.charts.base import THEMES, Chart, Spec, ThemeName
 from liq.query.coverage import name_feed
 
 UNKNOWN = "when feeds were connected is not known yet"
-_HOVER = "%{{base}} to %{{customdata}} {}<extra>{}</extra>"
+_HOVER = "%{{customdata}} {}<extra>{}</extra>"
 _COLUMNS = ["name", "from_ts", "to_ts"]
 
 
@@ -90,6 +90,12 @@ def _create_spans(name: str, colour: str, rows: pd.DataFrame, zone: tzinfo) -> S
         "x": lengths,
         "width": 0.5,
         "marker": {"color": colour, "line": {"width": 0}},
-        "customdata": base.format_moments(end, zone),
+        "customdata": [_format_span(*span, zone) for span in zip(begin, end, strict=True)],
         "hovertemplate": _HOVER.format(base.escape_literal(str(zone)), name),
     }
+
+
+def _format_span(begin: pd.Timestamp, end: pd.Timestamp, zone: tzinfo) -> str:
+    """Return two moments on the clock of ``zone``, the second without the day of the first."""
+    first, last = (f"{moment.tz_convert(zone):%Y-%m-%d %H:%M:%S}" for moment in (begin, end))
+    return f"{first} to {last[11:] if last[:10] == first[:10] else last}"
