@@ -33,9 +33,10 @@ HOLES = """Array.from(Map.groupBy(
     .filter(panel => panel.checkVisibility())
     .map(panel => panel.getBoundingClientRect()),
   ({ top }) => Math.round(top),
-).values(), (row) => Math.abs(
-  document.querySelector(".liq-board").getBoundingClientRect().right - row.at(-1).right,
-))"""  # pixels right of the panels of each row
+).values(), (row) => Math.max(
+  Math.abs(document.querySelector(".liq-board").getBoundingClientRect().right - row.at(-1).right),
+  ...row.map(({ bottom }) => Math.abs(bottom - row[0].bottom)),
+))"""  # pixels beside and below the panels of each row
 IS_WHOLE = "each => each.scrollHeight <= each.clientHeight"
 LOWEST_PX = 160  # of an arranged panel
 MANY_FEEDS = """
@@ -244,7 +245,7 @@ async def test_arranging_ends_when_another_board_opens(share: Visiting, market: 
         assert visitor.complaints == []
 
 
-async def test_panels_without_sizes_are_about_as_large_as_before_they_were_arranged(
+async def test_panels_without_sizes_are_as_wide_and_as_high_as_before_they_were_arranged(
     share: Visiting, market: Producer
 ) -> None:
     async with share() as visitor:
@@ -254,17 +255,18 @@ async def test_panels_without_sizes_are_about_as_large_as_before_they_were_arran
         arranged = {f"liq-{board.lower()}": nothing for board in BOARDS}
         await keep(visitor, **{"liq-layout": json.dumps(arranged)})
         now = [await measure_board(visitor, board) for board in BOARDS]
-        for panels in (*before, *now):
-            panels.pop("Raised", None)  # was as high as the rules beside it
-        assert now == [
-            {name: pytest.approx(size, abs=60) for name, size in panels.items()}
-            for panels in before
-        ]
-        hidden = {"liq-overview": {"order": [], "hidden": ["liq-pace"]}}
-        await keep(visitor, **{"liq-layout": json.dumps(hidden)})
-        await measure_board(visitor, "Overview")
-        await visitor.until("!document.querySelector('.liq-pace').checkVisibility()")
-        assert max(await visitor.page.evaluate(HOLES)) < 1
+        for was, panels in zip(before, now, strict=True):
+            was.pop("Raised", None)  # was as high as the rules beside it
+            for name, (width, height) in was.items():
+                assert panels[name][0] == pytest.approx(width, abs=60), name
+                assert panels[name][1] >= height - 60, name  # some are as high as their row
+        for names in (["liq-assets", "liq-symbols"], ["liq-pace"]):
+            hidden = {"liq-overview": {"order": [], "hidden": names}}
+            await keep(visitor, **{"liq-layout": json.dumps(hidden)})
+            await measure_board(visitor, "Feeds")  # each board is placed when it opens
+            await measure_board(visitor, "Overview")
+            await visitor.until(f"!document.querySelector('.{names[0]}').checkVisibility()")
+            assert max(await visitor.page.evaluate(HOLES)) < 1
         await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
         await press(visitor, "By exchange", "taller")  # it has grown, since a panel is hidden
         kept = await visitor.page.evaluate("JSON.parse(localStorage['liq-layout'])['liq-overview']")

@@ -51,8 +51,8 @@ function check(kept) {
 
 /**
  * Return the rules that place a board's panels. A panel that nobody has sized has the columns and the
- * least height of style.css. It grows with its contents, which may come after the panel. Once a panel
- * is hidden, the others fill their rows. A narrow window has one column, so no sizes.
+ * least height of style.css. It grows with its contents, which may come after the panel, and with its
+ * row. Once a panel is hidden, the others fill their rows. A narrow window has one column, so no sizes.
  */
 function write(board, { order, hidden, sizes }) {
   const grid = `.liq-root .liq-page > .liq-board.${board}`;
@@ -65,7 +65,7 @@ function write(board, { order, hidden, sizes }) {
       ${place(name)} > :last-child { flex: 1 1 0; max-height: none; }`, // a longer table scrolls
   );
   return [
-    `${grid} { display: flex; flex-flow: row wrap; align-items: flex-start; }`,
+    `${grid} { display: flex; flex-flow: row wrap; }`,
     `${grid} > .liq-card { flex: 1 1 100%; min-height: var(--least); }`,
     ...order.map((name, i) => `${place(name)} { order: ${i - order.length}; }`), // newer panels come last
     ...hidden.map((name) => `${place(name)} { display: none; }`),
@@ -184,8 +184,7 @@ class Arranger {
     const layouts = Object.entries(load()).filter(([board]) => NAME.test(board));
     const kept = layouts.map(([board, layout]) => [board, check(layout)]).filter(([, layout]) => layout);
     const text = kept.map(([board, layout]) => write(board, layout)).join("\n");
-    const isSame = text === this.text;
-    if (!isSame) this.sheet.replaceSync((this.text = text));
+    if (text !== this.text) this.sheet.replaceSync((this.text = text));
     const board = this.page.querySelector(":scope > .liq-board");
     const layout = board && new Map(kept).get(identify(board));
     this.arrangement = board && (this.isOn || layout) ? new Arrangement(board, layout) : null;
@@ -193,12 +192,6 @@ class Arranger {
     if (layout) this.sort();
     this.decorate();
     this.watch.takeRecords(); // of these changes
-    if (!isSame || this.isOn) this.fill(); // the buttons take room
-  }
-
-  /** Have charts fill their panels, whose sizes have changed. */
-  fill() {
-    dispatchEvent(new Event("resize"));
   }
 
   /** Sort the panels in the document too, so that Tab follows the order. */
@@ -286,7 +279,6 @@ class Arranger {
     this.toggle.setAttribute("aria-pressed", String(this.isOn));
     this.reset.hidden = !this.isOn;
     this.place();
-    if (!this.isOn) this.fill(); // the buttons are gone
   }
 
   forget() {

@@ -42,7 +42,6 @@ function configure(Plotly) {
     click: (chart) => Plotly.downloadImage(chart, { format: "png", filename: namePicture(chart) }),
   };
   config ??= {
-    responsive: true,
     displaylogo: false,
     showTips: false,
     // an explicit list, because plotly's default has a button that uploads the chart to its cloud
@@ -257,9 +256,13 @@ function render({ model, el }) {
   name();
   model.on("change:spec", draw);
   chart.addEventListener("liq-room", draw);
+  // margins and titles depend on the size, so that plotly's own resizing is not enough
+  const size = new ResizeObserver(() => chart.clientWidth && draw());
+  size.observe(chart);
   draw();
   return () => {
     gone = true;
+    size.disconnect();
     model.off("change:label", name);
     model.off("change:spec", draw);
     globalThis.Plotly?.purge(chart);
