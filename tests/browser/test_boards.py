@@ -27,6 +27,7 @@ WAIT = 1_000 * PATIENCE_S
 # each tile says why it has no multiple
 UNUSUAL_IN_WORDS = """Array.from(document.querySelectorAll(".liq-tile small")).every(
     ({ textContent }) => /too little history|feeds covered/.test(textContent))"""
+NAMES = "all => all.map(each => each.ariaLabel)"
 HOVERED = "document.querySelector('.liq-price-hover').textContent"
 
 
@@ -99,6 +100,9 @@ async def test_the_overview_shows_the_last_hours_at_once(
         net = visitor.page.locator(".liq-net")
         await net.locator(".liq-plot").hover()  # which shows the buttons of plotly
         buttons = await net.locator(".modebar-group").bounding_box()
+        names = await visitor.page.locator(".modebar-btn").evaluate_all(NAMES)
+        assert "Cumulative long minus short: Zoom" in names
+        assert len({*names}) == len(names)  # each has its chart
         badge = await net.locator(".annotation", has_text="SIMULATED DATA").bounding_box()
         assert buttons
         assert badge

@@ -50,13 +50,19 @@ function configure(Plotly) {
   return config;
 }
 
+const nameOf = (chart) => chart.getAttribute("aria-label").split(":")[0];
+
+/** Put the name of the chart into the names of its buttons: all charts have the same ones. */
+function nameButtons(chart) {
+  for (const each of chart.querySelectorAll(".modebar-btn")) each.ariaLabel = `${nameOf(chart)}: ${each.dataset.title}`;
+}
+
 // also in prices.js: JupyterLab loads each of the two files alone
 /** Return a picture's name without its ending: the chart, the time that the page shows, its filters. */
 function namePicture(chart) {
   const page = chart.closest(".liq-root");
-  const [title] = chart.getAttribute("aria-label").split(":");
   const chips = Array.from(page?.querySelectorAll(".liq-chips button > span") ?? []);
-  const parts = [title, page?.querySelector(".liq-shown"), ...chips].map((part) => part?.textContent ?? part);
+  const parts = [nameOf(chart), page?.querySelector(".liq-shown"), ...chips].map((part) => part?.textContent ?? part);
   const words = parts.filter(Boolean).map((part) => part.match(/[\p{L}\p{N}.+]+/gu)?.join("-"));
   return words.filter(Boolean).join("_").slice(0, 150);
 }
@@ -241,6 +247,7 @@ function render({ model, el }) {
         chart.on("plotly_click", (click) => sendPick(model, findClicked(click)));
       }
       for (const picture of chart.querySelectorAll(".main-svg")) picture.ariaHidden = true;
+      nameButtons(chart);
       if (model.get("brush") && !chart.liqBrush) {
         chart.liqBrush = true;
         chart.on("plotly_relayout", (change) => sendRange(model, change));
@@ -251,7 +258,10 @@ function render({ model, el }) {
 
   // a screen reader speaks the sentence in place of the picture's scattered texts
   chart.setAttribute("role", "figure");
-  const name = () => chart.setAttribute("aria-label", model.get("label"));
+  const name = () => {
+    chart.setAttribute("aria-label", model.get("label"));
+    nameButtons(chart);
+  };
   model.on("change:label", name);
   name();
   model.on("change:spec", draw);
