@@ -1,6 +1,7 @@
 """The dashboard on a phone, a tablet and three wider screens: what fits, what fingers can press."""
 
 import asyncio
+import io
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +13,7 @@ import psutil
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
+from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
 from browser.conftest import SharedPage, Visit, opened, own_dashboard, served, trading
@@ -346,6 +348,25 @@ async def test_the_first_chart_is_within_reach_whatever_notices_are_above_it(
         bars = await page.locator(".liq-bars .nsewdrag").bounding_box()
         assert bars
         assert bars["y"] <= FIRST_BAR_PX
+
+
+@on("phone")
+async def test_a_shadow_is_where_a_table_goes_on_at_its_side(reader: Visit, screen: Screen) -> None:
+    await reader.open_board("Alerts")
+    table = reader.page.locator(".liq-rules .liq-list").filter(has=reader.page.locator("td"))
+    await table.scroll_into_view_if_needed()
+    for far, shaded in ((0, [False, True]), (10_000, [True, False])):
+        await table.evaluate("(each, far) => (each.scrollLeft = far)", far)
+        picture = Image.open(io.BytesIO(await table.screenshot())).convert("RGB")
+        edges = [
+            {picture.getpixel((x, y)) for y in range(picture.height // 2, picture.height)}
+            for x in (0, picture.width - 1)
+        ]
+        counts = picture.getcolors(picture.width * picture.height)
+        assert counts
+        _, plain = max(counts)  # the card's colour
+        assert [plain not in colours for colours in edges] == shaded
+    await reader.leave()
 
 
 @on("phone", "laptop")

@@ -43,7 +43,7 @@ def test_the_mixed_papers_are_as_in_the_style_sheet() -> None:
         "--hover: color-mix(in srgb, var(--line) 60%, var(--card))",
         ".liq-warning { border-color: var(--warn); background: color-mix(in srgb, var(--warn) 8%,",
         ".liq-critical { border-color: var(--bad); background: color-mix(in srgb, var(--bad) 14%,",
-        "td.liq-unreal { background-color: color-mix(in srgb, var(--warn) 8%, var(--card)); }",
+        "td.liq-unreal { background-color: color-mix(in srgb, var(--warn) 8%, transparent); }",
         "tr[data-key]:focus td { background-color: var(--hover); }",
         "tr.liq-marked td:not(.liq-long, .liq-short) { background-color: color-mix(in srgb, "
         "var(--mark) 16%, var(--card)); }",
