@@ -68,6 +68,11 @@ class Controls(NamedTuple):
             "max_notional": self.max_notional or None,
         }
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The parameters that decide the numbers on every board."""
+        return self.filters | {"bucket": self.bucket}
+
     def find_start(self, end: datetime) -> datetime:
         """Return the start of the window that ends at ``end``."""
         return self.since or end - parse_duration(self.window)

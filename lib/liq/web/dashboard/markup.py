@@ -469,7 +469,7 @@ def _advise_empty(model: DashboardModel) -> str:
 
 def _join_notes(model: DashboardModel) -> str:
     """Return a note on each chosen name that no row has, as sentences."""
-    if model.frames is None or not model.frames.common.has("totals"):
+    if model.frames is None or model.is_awaiting_rows or not model.frames.common.has("totals"):
         return ""
     return "".join(f"{note}. " for note in model.frames.totals.attrs.get("notes", ()))
 
