@@ -680,21 +680,21 @@ def _render_name(field: str, name: str, text: str = "", title: str = "") -> Mark
 
 
 def _render_rule(name: str, rule: Rule) -> Markup:
-    act = "unmute" if rule.muted else "mute"
+    acts = ("edit", "unmute" if rule.muted else "mute", "remove")
+    button = Markup(
+        '<button type="button" data-act="{act}" data-name="{name}" aria-label="{act} {name}">{text}'
+        "</button> "
+    )
     return Markup(
         '<tr><td class="liq-{severity}">{name}</td><td>{comparison}</td><td>{cool_down}</td>'
-        '<td>{description}</td><td class="liq-acts">'
-        '<button type="button" data-act="edit" data-name="{name}" aria-label="edit {name}">Edit'
-        '</button> <button type="button" data-act="{act}" data-name="{name}"'
-        ' aria-label="{act} {name}">{act_name}</button></td></tr>'
+        '<td>{description}</td><td class="liq-acts">{buttons}</td></tr>'
     ).format(
-        act=act,
-        act_name=act.capitalize(),
         severity=rule.severity,
         name=name,
         comparison=describe_comparison(rule),
         cool_down=rule.cool_down,
         description=rule.description,
+        buttons=join(button.format(act=act, name=name, text=act.capitalize()) for act in acts),
     )
 
 
