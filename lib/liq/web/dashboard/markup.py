@@ -475,8 +475,14 @@ def _join_notes(model: DashboardModel) -> str:
 
 
 def _render_span(model: DashboardModel) -> Markup:
-    """Return the window that the page shows, from its start to its end."""
-    span = times.format_span(model.span, seconds=model.until is not None)
+    """Return the window that the page shows, from its start to its end.
+
+    The end of a live window has no seconds, which would only count up. Its start has the seconds
+    that somebody typed.
+    """
+    is_past = model.until is not None
+    start_s = is_past or bool(model.since and model.since.second)
+    span = times.format_span(model.span, start_s=start_s, end_s=is_past)
     return Markup('<div class="liq-shown" title="the time that the page shows">{}</div>').format(
         span
     )
