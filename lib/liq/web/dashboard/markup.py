@@ -73,6 +73,8 @@ _SHOWN_ALERTS = 10  # of a rule that is tried
 _WHOLE = 0.999  # of a span; feeds start and stop within it
 _UNUSUAL = 3.0  # times the usual
 _LEAST_TIMES = 0.1  # that is shown as a number
+_SIDES = ("long", "short")
+_UNREAD_TIMES = Markup('<i title="{}">…</i>').format(UNREAD)
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
 
 
@@ -181,8 +183,8 @@ def render_figures(
 def render_pace(pace: pd.DataFrame | None) -> Markup:
     """Return a tile for each span of `liq.analysis.pace.compare`; without rows, empty tiles."""
     if pace is None:
-        unread = Markup('<section class="liq-tile"><h3>{}</h3><p>…</p></section>')
-        return join(unread.format(name) for name in SPANS)
+        sides = [(side, "…", _UNREAD_TIMES) for side in _SIDES]
+        return join(_render_tile(name, "", sides) for name in SPANS)
     rows: Iterator[Any] = pace.itertuples(index=False)
     return join(_render_span_tile(row) for row in rows)
 
@@ -526,25 +528,39 @@ def _list_figures(frames: Frames, *, is_incomplete: bool) -> Iterator[tuple[str,
 
 
 def _render_span_tile(row: Any) -> Markup:
-    unknown = "" if row.prints else "unknown" if row.covered == 0 else "…" * (row.note == UNREAD)
-    least = "≥ " if row.partial or row.covered < _WHOLE else ""
-    sides = join(
-        Markup(
-            '<p class="liq-{side}"><span>{side}s</span><b>{usd}</b><i{strong}>{times}</i></p>'
-        ).format(
-            side=side,
-            usd=unknown or least + format_usd(getattr(row, f"{side}_usd")),
-            strong=Markup(' class="liq-unusual"') if times >= _UNUSUAL else Markup(),
-            times="" if pd.isna(times) else _format_times(times),
+    is_unread = row.note == UNREAD
+    unknown = "" if row.prints else "unknown" if row.covered == 0 else "…" * is_unread
+    # a covered share that is not known yet may be small
+    least = "" if row.covered >= _WHOLE and not row.partial else "≥ "
+    sides = [
+        (
+            side,
+            unknown or least + format_usd(getattr(row, f"{side}_usd")),
+            _UNREAD_TIMES if is_unread else _render_times(getattr(row, f"{side}_times")),
         )
-        for side, times in (("long", row.long_times), ("short", row.short_times))
-    )
+        for side in _SIDES
+    ]
     mark = NOT_LIVE if row.not_live else f"the usual is {NOT_LIVE}" if row.unreal else ""
-    note = "; ".join(part for part in (row.note, mark) if part)
+    note = "; ".join(part for part in ("" if is_unread else row.note, mark) if part)
+    return _render_tile(row.span, note, sides)
+
+
+def _render_tile(span: str, note: str, sides: Iterable[tuple[str, str, Markup]]) -> Markup:
+    """Return a tile of a heading and two lines, whatever is known: it keeps its height."""
+    line = Markup('<p class="liq-{side}"><span>{side}s</span><b>{usd}</b>{times}</p>')
     return Markup(
-        '<section class="liq-tile" data-window="{name}">'
-        "<h3>{name} <small>{note}</small></h3>{sides}</section>"
-    ).format(name=row.span, note=note, sides=sides)
+        '<section class="liq-tile" data-window="{span}">'
+        "<h3>{span} <small>{note}</small></h3>{lines}</section>"
+    ).format(
+        span=span,
+        note=note,
+        lines=join(line.format(side=side, usd=usd, times=times) for side, usd, times in sides),
+    )
+
+
+def _render_times(times: float) -> Markup:
+    strong = Markup(' class="liq-unusual"') if times >= _UNUSUAL else Markup()
+    return Markup("<i{}>{}</i>").format(strong, "" if pd.isna(times) else _format_times(times))
 
 
 def _format_times(times: float) -> str:
