@@ -24,9 +24,10 @@ from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
 from liq.query import queries
 from liq.query.coverage import describe_left_out, format_share
-from liq.query.parameters import format_duration
+from liq.query.parameters import format_duration, parse_duration
 from liq.records.model import LIVE_SOURCES, Source, find_kind
 from liq.web.dashboard import filters, inspector, times
+from liq.web.dashboard.board_queries import WEEK
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
     MAX_RECENT,
@@ -214,6 +215,20 @@ def render_bars_title(frames: Frames, about: str = "") -> Markup:
     focus = frames.controls.focus
     beside = f"and the mark price of {focus}" if focus else "without a price"
     return render_heading(f"Liquidated per {used}", f"{beside}{wider}", about)
+
+
+def render_hours_title(frames: Frames, about: str = "") -> Markup:
+    """Return the heading of the profile of the day, with its covered share if that is not all."""
+    covered = describe_covered_hours(frames)
+    return render_heading("Hour of the day", f"at least a week{covered and f'; {covered}'}", about)
+
+
+def describe_covered_hours(frames: Frames) -> str:
+    """Return how much of the time of ``hour_of_day`` was covered; "" for all of it."""
+    start, end = frames.window
+    hours = max(end - start, parse_duration(WEEK)) / timedelta(hours=1)
+    share = frames.board["hours"]["hours"].sum() / hours
+    return f"{format_share(share)} covered" if share < _WHOLE else ""
 
 
 def name_candles(frames: Frames) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from liq.analysis.charts.base import has_gaps
 from liq.common.text import format_usd
 from liq.web.dashboard import times
-from liq.web.dashboard.markup import label_state, name_candles
+from liq.web.dashboard.markup import describe_covered_hours, label_state, name_candles
 from liq.web.dashboard.model import DashboardModel, Frames
 
 _NOTHING = "no liquidations"
@@ -173,8 +173,10 @@ def describe_hours(frames: Frames) -> str:
     means = (sums["usd"] / sums["hours"].where(sums["hours"] > 0)).dropna()
     if not means.sum():
         return f"{name}: {_NOTHING}."
+    covered = describe_covered_hours(frames)
     return (
-        f"{name}: most from {means.idxmax()}:00 UTC, a mean of {format_usd(means.max())} an hour."
+        f"{name}: most from {means.idxmax()}:00 UTC, a mean of {format_usd(means.max())}"
+        f" an hour{covered and f', {covered}'}."
     )
 
 
