@@ -401,9 +401,11 @@ def test_one_word_is_used_for_simulated_data() -> None:
 
 
 def test_title_says_when_bars_were_widened() -> None:
-    assert "1s has too many bars" in markup.render_bars_title(frames())
+    controls = frames().controls._replace(window="365d")
+    title = markup.render_bars_title(replace(frames(), controls=controls))
+    assert "; 1s would make 31,536,000 bars, of 1,500 at most" in title
     shown = replace(frames(), bucket="1s")
-    assert "too many" not in markup.render_bars_title(shown)
+    assert "would make" not in markup.render_bars_title(shown)
     assert "Liquidated per 1s" in markup.render_bars_title(shown)
     assert "mark price of BTC" in markup.render_bars_title(shown)
 

@@ -30,6 +30,7 @@ from liq.web.dashboard import filters, inspector, times
 from liq.web.dashboard.board_queries import WEEK
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
+    MAX_BARS,
     MAX_RECENT,
     MISSING_NAME,
     RECENT,
@@ -210,11 +211,19 @@ def render_heading(title: str, note: str | Markup = "", about: str = "") -> Mark
 
 def render_bars_title(frames: Frames, about: str = "") -> Markup:
     """Return the heading of the bars, with a note if the bucket had to be widened."""
-    used, asked = frames.bucket, frames.controls.bucket
-    wider = f"; {asked} has too many bars for this window" if used != asked else ""
     focus = frames.controls.focus
     beside = f"and the mark price of {focus}" if focus else "without a price"
-    return render_heading(f"Liquidated per {used}", f"{beside}{wider}", about)
+    return render_heading(
+        f"Liquidated per {frames.bucket}", f"{beside}{_explain_bucket(frames)}", about
+    )
+
+
+def _explain_bucket(frames: Frames) -> str:
+    """Return why the bars are wider than the chosen bucket; "" if they are not."""
+    used, asked = frames.bucket, frames.controls.bucket
+    start, end = frames.window
+    count = math.ceil((end - start) / parse_duration(asked))
+    return "" if used == asked else f"; {asked} would make {count:,} bars, of {MAX_BARS:,} at most"
 
 
 def render_hours_title(frames: Frames, about: str = "") -> Markup:
@@ -242,7 +251,7 @@ def render_prices_title(frames: Frames, about: str = "") -> Markup:
     beyond = count_beyond(frames.board["price"], frames.board["cells"])
     note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
     title = name_candles(frames)
-    return render_heading(title, f"a bubble's area is USD{note}", about)
+    return render_heading(title, f"a bubble's area is USD{note}{_explain_bucket(frames)}", about)
 
 
 def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC) -> Markup:

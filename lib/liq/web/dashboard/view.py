@@ -239,13 +239,15 @@ class Dashboard:
             return Reading(self.model.controls, failure=self._explain_slow(_FIRST_TIMEOUT))
 
     def _explain_slow(self, seconds: float) -> Problem:
-        """Return the known problem of QuestDB that delays a reading."""
+        """Return the known problem of QuestDB that delays a reading, else that it takes long."""
         found = self.model.examine()
-        waited = (
-            f"a reading has waited for {seconds:.0f} s; `liq status` shows whether QuestDB runs"
+        takes_long = Problem(
+            Part.DASHBOARD,
+            "the reading takes long",
+            f"no answer for {seconds:.0f} s: choose a shorter window; `liq status` shows whether"
+            " QuestDB runs",
         )
-        known = (problem for problem in found if problem.part is Part.QUESTDB)
-        return next(known, Problem(Part.QUESTDB, "QuestDB does not answer", waited))
+        return next((problem for problem in found if problem.part is Part.QUESTDB), takes_long)
 
     def _fail(self, error: Exception) -> None:
         """Log an unexpected exception and show it in the header, so that nothing looks live."""
