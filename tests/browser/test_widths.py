@@ -61,6 +61,11 @@ NEWEST_MARKED = """() => {
     .map((mark) => mark.offsetWidth);
   return first > 1 && others.length && Math.max(...others) <= 1; // it says it for all
 }"""
+DIMMED_BY = """form => {
+  const above = [form];
+  while (above[0].parentElement) above.unshift(above[0].parentElement);
+  return above.filter((each) => getComputedStyle(each).opacity < 1).map((each) => each.className);
+}"""
 IS_TAB_IN_VIEW = """name => {
   const tabs = document.querySelector("[role=tablist]");
   const tab = tabs.querySelector("[aria-selected=true]");
@@ -553,16 +558,22 @@ async def test_an_open_menu_lies_within_the_screen(visitor: Visit, screen: Scree
     page = visitor.page
     if await page.locator(".liq-fold").is_visible():
         await page.locator(".liq-fold button").tap()
-    for name in ("Alarms off", "Tape settings"):
-        menu = page.locator(".liq-menu", has_text=name)
-        await menu.locator("summary").tap()
-        box = await menu.locator("form").bounding_box()
-        assert box
-        assert box["x"] >= 0
-        assert box["y"] >= 0
-        assert box["x"] + box["width"] <= screen.width
-        assert box["y"] + box["height"] <= screen.height
-        await page.keyboard.press("Escape")
+    mark = "([name, isOn]) => document.querySelector('.liq-root').classList.toggle(name, isOn)"
+    for state in ("liq-live", "liq-outdated", "liq-awaiting"):
+        await page.evaluate(mark, [state, True])
+        for name in ("Alarms off", "Tape settings"):
+            menu = page.locator(".liq-menu", has_text=name)
+            await menu.locator("summary").tap()
+            form = menu.locator("form")
+            box = await form.bounding_box()
+            assert box
+            assert box["x"] >= 0
+            assert box["y"] >= 0
+            assert box["x"] + box["width"] <= screen.width
+            assert box["y"] + box["height"] <= screen.height
+            assert await form.evaluate(DIMMED_BY) == []
+            await page.keyboard.press("Escape")
+        await page.evaluate(mark, [state, False])
 
 
 def raise_alerts(count: int) -> Iterator[Alert]:
