@@ -178,6 +178,11 @@ MEASURE = """() => {
   };
 }""".replace("TARGET", str(TARGET_PX))
 
+MEASURE_LIVE = f"""() => {{
+  document.querySelector(".liq-badge").remove(); // it comes back within a second
+  return ({MEASURE})();
+}}"""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def market(settings: Settings, server: psutil.Popen) -> AsyncIterator[list[Producer]]:
@@ -294,6 +299,8 @@ async def test_every_board_fits_every_screen(visitor: Visit, screen: Screen) -> 
         if board == "Overview":  # with the mark price, which has an axis of its own
             await page.locator(".liq-bars .y2tick").first.wait_for()
             await visitor.until(NEWEST_MARKED)
+            live = await page.evaluate(MEASURE_LIVE)
+            assert (live["overlaps"], live["outside"]) == ([], [])
         faults[board] = await find_faults(page, screen)
     assert faults == {board: {} for board in BOARDS}
     assert visitor.complaints == []
