@@ -508,6 +508,8 @@ class Dashboard:
             overview.draw_pace(reading)
 
     def _draw_state(self) -> None:
+        # first: the page applies one message after the other, and the header has the new time
+        self._mark("liq-awaiting", is_so=self.model.is_awaiting_rows)
         with self._header_boundary:
             self._header.value = markup.render_header(self.model)
             self._notice.value = markup.render_notice(self.model)
@@ -519,7 +521,6 @@ class Dashboard:
         if self._header_boundary.fault:
             self._header.value = markup.render_broken_header(self._header_boundary.fault)
         self._mark("liq-outdated", is_so=self.model.state in (State.FAILED, State.STALE))
-        self._mark("liq-awaiting", is_so=self.model.is_awaiting_rows)
 
     def _announce(self) -> None:
         """Have screen readers speak the state and the figures, now and then."""
