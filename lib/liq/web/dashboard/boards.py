@@ -299,8 +299,8 @@ class Patterns(Board):
         self.share, self.hours = Plot(brush=True), Plot()
         self.brushes = (self.share,)
         self._sizes = PickTable().add_class("liq-list")
-        self._title = Html(css_class="liq-heading")
         self._about = self._explain("hour_of_day")
+        self._title = Html(markup.render_heading("Hour of the day", "", self._about), "liq-heading")
         self.cards = (
             self._create_card("liq-share", "Share by venue", self.share, "venue_share"),
             Card("liq-hours", "Hour of the day", self.hours, title=self._title),
