@@ -1,4 +1,4 @@
-"""Alert rules as people make them on the page: tried on the past, saved, edited, muted."""
+"""Alert rules as people make them on the page: tried on the past, saved, edited, muted, removed."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ BURST = {
 def market(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A table and a file of rules of these tests' own; three large prints an hour ago."""
     file = tmp_path_factory.mktemp("rules") / "alerts.json"
-    file.write_text(json.dumps({"burst": BURST}))
+    file.write_text(json.dumps({"burst": BURST, "spare": BURST}))
     own = own_dashboard(stack).model_copy(update={"alerts": file})
     now = datetime.now(UTC)
     ages = (0.2, 70, 80, 90)
@@ -188,6 +188,31 @@ async def test_a_rule_is_edited_and_muted(share: Visiting, market: Settings) -> 
         await page.get_by_role("button", name="unmute burst").click()
         await page.get_by_role("button", name="mute burst", exact=True).wait_for()
         assert "muted" not in read(market)["burst"]
+        assert visitor.complaints == []
+
+
+async def test_a_rule_is_removed_by_keys_once_that_is_confirmed(
+    share: Visiting, market: Settings
+) -> None:
+    async with share() as visitor:
+        await open_rules(visitor)
+        page, press = visitor.page, visitor.page.keyboard.press
+        remove = page.get_by_role("button", name="remove spare", exact=True)
+        for answer in ("Enter", "Escape"):  # Keep has the focus
+            await remove.focus()
+            await press("Enter")
+            await visitor.shows("Remove spare?", ".liq-rules")
+            await press(answer)
+            await expect(remove).to_be_focused()
+            await expect(page.get_by_role("group", name="remove a rule")).to_be_hidden()
+        assert "spare" in read(market)
+        await press("Enter")
+        await press("Tab")
+        await press("Enter")
+        await visitor.shows("spare is removed", ".liq-rules")
+        await expect(remove).to_have_count(0)
+        await expect(page.get_by_role("button", name="New rule")).to_be_focused()
+        assert load_rules(market).rules.keys() & {"burst", "spare"} == {"burst"}
         assert visitor.complaints == []
 
 

@@ -21,6 +21,18 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
 ]
+NOTE_MARKS = """() => {
+  window.marks = []; // of the panels, once the header has another time
+  const find = (selector) => document.querySelector(selector);
+  const before = find(".liq-shown").textContent.slice(0, 10);
+  const note = () => {
+    const mark = find(".liq-awaiting") ? "all" : find(".liq-undrawn") ? "some" : "none";
+    if (!find(".liq-shown").textContent.startsWith(before)) marks.push(mark);
+  };
+  new MutationObserver(note).observe(document.body, {
+    attributes: true, childList: true, subtree: true,
+  });
+}"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -91,8 +103,12 @@ async def test_the_header_shows_the_span_and_history_has_no_last_event(
         live = await visitor.page.inner_text(".liq-shown")
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d UTC", live)
         await visitor.shows("last event", ".liq-fresh")
+        await visitor.page.evaluate(NOTE_MARKS)
         await type_span(visitor, "2026-03-02 11:00", "2026-03-02 12:30")
         await visitor.shows("2026-03-02 11:00:00 to 12:30:00 UTC", ".liq-shown")
+        # all panels from the first moment on, then the charts that are not drawn yet, then none
+        await visitor.until("marks.at(-1) === 'none'")
+        assert (await visitor.page.evaluate("marks"))[0] == "all"
         assert "last event" not in await visitor.page.inner_text(".liq-header")
         await has_query(visitor, **{"from": "2026-03-02T11:00:00Z", "to": "2026-03-02T12:30:00Z"})
         assert visitor.complaints == []

@@ -63,6 +63,11 @@ NEWEST_MARKED = """() => {
     .map((mark) => mark.offsetWidth);
   return first > 1 && others.length && Math.max(...others) <= 1; // it says it for all
 }"""
+DIMMED_BY = """form => {
+  const above = [form];
+  while (above[0].parentElement) above.unshift(above[0].parentElement);
+  return above.filter((each) => getComputedStyle(each).opacity < 1).map((each) => each.className);
+}"""
 IS_TAB_IN_VIEW = """name => {
   const tabs = document.querySelector("[role=tablist]");
   const tab = tabs.querySelector("[aria-selected=true]");
@@ -174,6 +179,11 @@ MEASURE = """() => {
     small: small.map(nameOf),
   };
 }""".replace("TARGET", str(TARGET_PX))
+
+MEASURE_LIVE = f"""() => {{
+  document.querySelector(".liq-badge").remove(); // it comes back within a second
+  return ({MEASURE})();
+}}"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -291,6 +301,8 @@ async def test_every_board_fits_every_screen(visitor: Visit, screen: Screen) -> 
         if board == "Overview":  # with the mark price, which has an axis of its own
             await page.locator(".liq-bars .y2tick").first.wait_for()
             await visitor.until(NEWEST_MARKED)
+            live = await page.evaluate(MEASURE_LIVE)
+            assert (live["overlaps"], live["outside"]) == ([], [])
         faults[board] = await find_faults(page, screen)
     assert faults == {board: {} for board in BOARDS}
     assert visitor.complaints == []
@@ -583,16 +595,22 @@ async def test_an_open_menu_lies_within_the_screen(visitor: Visit, screen: Scree
     page = visitor.page
     if await page.locator(".liq-fold").is_visible():
         await page.locator(".liq-fold button").tap()
-    for name in ("Alarms off", "Tape settings"):
-        menu = page.locator(".liq-menu", has_text=name)
-        await menu.locator("summary").tap()
-        box = await menu.locator("form").bounding_box()
-        assert box
-        assert box["x"] >= 0
-        assert box["y"] >= 0
-        assert box["x"] + box["width"] <= screen.width
-        assert box["y"] + box["height"] <= screen.height
-        await page.keyboard.press("Escape")
+    mark = "([name, isOn]) => document.querySelector('.liq-root').classList.toggle(name, isOn)"
+    for state in ("liq-live", "liq-outdated", "liq-awaiting"):
+        await page.evaluate(mark, [state, True])
+        for name in ("Alarms off", "Tape settings"):
+            menu = page.locator(".liq-menu", has_text=name)
+            await menu.locator("summary").tap()
+            form = menu.locator("form")
+            box = await form.bounding_box()
+            assert box
+            assert box["x"] >= 0
+            assert box["y"] >= 0
+            assert box["x"] + box["width"] <= screen.width
+            assert box["y"] + box["height"] <= screen.height
+            assert await form.evaluate(DIMMED_BY) == []
+            await page.keyboard.press("Escape")
+        await page.evaluate(mark, [state, False])
 
 
 def raise_alerts(count: int) -> Iterator[Alert]:

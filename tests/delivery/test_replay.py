@@ -11,12 +11,12 @@ from liq.config import Settings
 from liq.delivery.producer import Producer
 from liq.delivery.replay import Replay, Replayed
 from liq.errors import ConfigError, KafkaError, RecordingError
-from liq.ingest.recording import Recorder
+from liq.ingest.recording import Recorder, Recording
 from liq.ingest.simulator.server import Schedule, Simulator
 from liq.query import questdb
 from liq.records.model import Source
 from liq.records.streams import LIQUIDATIONS
-from support.helpers import consume, eventually
+from support.helpers import consume, eventually, reached
 
 START = 1_750_000_000_000_000
 ORDER = (
@@ -68,9 +68,10 @@ async def test_replaying_a_producer_s_recording_adds_no_row(
         producer = Producer(url=simulator.url, record=tmp_path, settings=pipeline)
         await producer.start()
         await asyncio.to_thread(eventually, lambda: producer.status().received == 1_010)
+        [file] = tmp_path.iterdir()  # noqa: ASYNC240 - one small folder
+        await reached(lambda: [*Recording(file)][-1].recv_ts == producer.status().last_frame)
         await producer.stop()
     produced = await asyncio.to_thread(rows, pipeline, 1_000, "simulator")
-    [file] = tmp_path.iterdir()  # noqa: ASYNC240 - one small folder
     for _ in range(2):
         replay = Replay([file], None, pipeline)
         await replay.run()

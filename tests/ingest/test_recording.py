@@ -214,7 +214,7 @@ def test_a_disk_that_does_not_take_it_is_an_error(tmp_path: Path) -> None:
 def test_beside_other_work_a_full_disk_costs_frames_that_are_counted(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq.ingest.recording._FLUSH_S", 0)
+    monkeypatch.setattr("liq.ingest.recording.FLUSH_S", 0)
     monkeypatch.setattr("liq.ingest.recording._RETRY_S", 0)
     with small_disk(kind, tmp_path / "disk") as disk:
         folder = disk.path / "recordings"
@@ -237,6 +237,20 @@ def test_beside_other_work_a_full_disk_costs_frames_that_are_counted(
     assert frames[0] == b"first"
     assert b"last" in frames
     assert len(frames) < 60  # and no file for each frame that was missed
+
+
+def test_a_frame_that_none_follows_is_found_once_it_is_flushed(tmp_path: Path) -> None:
+    recorder = SideRecorder(Recorder(tmp_path, "okx"))
+    for number in (1, 2):  # the first frame of a file is flushed at once
+        recorder.write(b"frame", number, Source.LIVE)
+    assert find(tmp_path, "okx", 2) is None
+    recorder.flush()
+    assert find(tmp_path, "okx", 2) == RecordedFrame("okx", b"frame", 2, Source.LIVE)
+    [file] = tmp_path.iterdir()
+    size = file.stat().st_size
+    recorder.flush()
+    assert file.stat().st_size == size
+    recorder.close()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 import liq
 from liq.config import Settings
-from liq.errors import LiqWarning, QueryError
+from liq.errors import LiqWarning, QueryError, QuestDBMemoryError, QuestDBTimeoutError
 from liq.query import queries
 from liq.query.catalogue import Query
 from liq.query.parameters import Parameter
@@ -174,6 +174,17 @@ def test_cumulative_net_runs_from_the_windows_start_also_when_cut(own: Settings)
     newest = hit("cumulative_net", own, limit=2)
     assert newest["cumulative_usd"].tolist() == [800, 5800]
     assert newest.attrs["notes"] == ["limit=2 is reached: older rows may be left out"]
+
+
+@pytest.mark.stack
+def test_a_query_that_takes_too_long_says_how_many_buckets_it_makes(own: Settings) -> None:
+    hurried = own.model_copy(update={"query_timeout": 0.5})
+    window = {"window": "3660d", "until": END, "bucket": "1s"}
+    with pytest.raises(
+        (QuestDBTimeoutError, QuestDBMemoryError),
+        match=r"has 316,224,000 buckets of 1s: choose a longer bucket; .* ask for a shorter window",
+    ):
+        hit("cumulative_net", hurried, **window)
 
 
 @pytest.mark.stack

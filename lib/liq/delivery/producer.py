@@ -23,7 +23,7 @@ from liq.errors import ConfigError, FeedError
 from liq.ingest.contracts import Contracts, ReloadLimits
 from liq.ingest.feed import Feed, FeedStats, Timeouts
 from liq.ingest.instruments import ListedInstruments, Origin, limit_completeness
-from liq.ingest.recording import Recorder, Rotation, SideRecorder
+from liq.ingest.recording import FLUSH_S, Recorder, Rotation, SideRecorder
 from liq.ingest.venues import PRICE_FEEDS, build_url, find_venue
 from liq.ingest.venues.base import Instruments, SkipReason, Through
 from liq.ingest.via_cryptofeed import CryptoFeed
@@ -289,6 +289,7 @@ class Producer:
                 if health:
                     tasks.create_task(self._report(health))
                 tasks.create_task(self._look_for_sinks())
+                tasks.create_task(self._flush_recording())
         except ExceptionGroup as group:
             await self._give_up_waiting()
             raise group.exceptions[0] from None
@@ -318,6 +319,12 @@ class Producer:
         while True:
             self._unread = await asyncio.to_thread(connect.describe_unread, settings, streams)
             await asyncio.sleep(_SINKS_S)
+
+    async def _flush_recording(self) -> None:
+        """Put recorded frames on disk also if none follow them, so that they are found."""
+        while self._recorder:
+            await asyncio.sleep(FLUSH_S)
+            self._recorder.flush()
 
     async def _report(self, health: Iterator[FeedHealth]) -> None:
         next(health)  # it counts from now on

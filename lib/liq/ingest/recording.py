@@ -33,7 +33,7 @@ from liq.ingest.venues import build_url, find_venue
 from liq.records.model import Source
 
 SUFFIX = ".jsonl.gz"
-_FLUSH_S = 1.0
+FLUSH_S = 1.0  # between two flushes, about
 _SHOW_S = 0.5
 _RETRY_S = 5.0
 _LONGEST_LINE = 64 * 1024 * 1024  # bytes: a frame has a megabyte, a bomb no end
@@ -89,6 +89,7 @@ class Recorder:
         self._lines: gzip.GzipFile | None = None
         self._private: Private | None = None
         self._opened = self._flushed = 0.0
+        self._has_more = False  # than was flushed
         self.path: Path | None = None
         self.frames = 0
         in_child(self, Recorder._forget)
@@ -105,16 +106,20 @@ class Recorder:
                 _encoder.encode(_build_line(self._venue, raw, recv_ts, source)) + b"\n"
             )
         self.frames += 1
-        if time.monotonic() - self._flushed > _FLUSH_S:
+        self._has_more = True
+        if time.monotonic() - self._flushed > FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
         """Hand the written frames to the system."""
         self._flushed = time.monotonic()
+        if not self._has_more:  # an empty flush would add bytes to the file
+            return
         with self._disk():
             if self._lines and self._file:
                 self._lines.flush()
                 self._file.flush()
+        self._has_more = False
 
     def close(self) -> None:
         """End the file; another `write` begins a new one."""
@@ -207,6 +212,13 @@ class SideRecorder:
             if self._fault:
                 self._recorder.flush()  # a small frame would stay in a buffer, full disk or not
             self._fault = ""
+        except RecordingError as error:
+            self._fail(error)
+
+    def flush(self) -> None:
+        """Hand the written frames to the system as well as the disk allows."""
+        try:
+            self._recorder.flush()
         except RecordingError as error:
             self._fail(error)
 

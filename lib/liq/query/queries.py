@@ -1,5 +1,6 @@
 """Run the named queries of ``queries.json``: ``liq.hit("top_symbols", window="15m")``."""
 
+import contextlib
 import os
 import re
 import sys
@@ -20,6 +21,7 @@ from liq.errors import (
     QueryError,
     QuestDBAwayError,
     QuestDBError,
+    QuestDBMemoryError,
     QuestDBTimeoutError,
 )
 from liq.ingest import venues
@@ -41,7 +43,7 @@ from liq.query.catalogue import (
     load,
 )
 from liq.query.listing import Listing
-from liq.query.parameters import Parameter
+from liq.query.parameters import Parameter, parse_duration
 from liq.records.streams import STREAMS
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 UNTIL = "until"
 FUTURE = "the window is in the future"
 _POLL_S = 0.2
+_MOST_BUCKETS = 100_000  # that a query returns, by the greatest limit of each
 _NEWEST = "LIMIT -%(limit)s"  # the last rows of a series, whose first ones are left out
 _WORDS = re.compile(r"[()]|\w+")
 _CLAUSES = {"GROUP", "ORDER", "SAMPLE", "LATEST", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW"}
@@ -294,7 +297,12 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         values, notes = names.match_stored(query, values, settings)
         text, bound = render_sql(query, values, settings)
         sql = around.format(text)
-        frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
+        try:
+            frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
+        except (QuestDBTimeoutError, QuestDBMemoryError) as error:
+            if reason := _describe_buckets(values):
+                raise type(error)(f"{reason}; {error}") from error
+            raise
     needed = [name for name, each in query.params.items() if each.needed]
     if frame.empty and not all(values[name] for name in needed):
         notes = [*notes, f"{query.key} has no rows without {' and '.join(needed)}"]
@@ -306,6 +314,17 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         notes = [*notes, f"{FUTURE}: it begins at {since:%Y-%m-%dT%H:%M:%SZ}"]
     frame.attrs = {"query": query.key, "units": query.units, **({"notes": notes} if notes else {})}
     return Run(frame, sql, values, notes)
+
+
+def _describe_buckets(values: Mapping[str, Any]) -> str:
+    """Return that the window has more buckets than any result can have; "" if it has not."""
+    window, bucket = values.get(WINDOW), values.get("bucket")
+    if not bucket or not isinstance(window, timedelta):
+        return ""
+    with contextlib.suppress(ValueError):  # a month, of a query of the user's
+        if (count := window // parse_duration(bucket)) > _MOST_BUCKETS:
+            return f"the window has {count:,} buckets of {bucket}: choose a longer bucket"
+    return ""
 
 
 def explain_refusal(error: QueryError | QuestDBError) -> str:

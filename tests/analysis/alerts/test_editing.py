@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from liq.analysis.alerts import load_rules
-from liq.analysis.alerts.editing import build_rule, read_rule_file, save_rule
+from liq.analysis.alerts.editing import build_rule, read_rule_file, remove_rule, save_rule
 from liq.common import files
 from liq.config import Settings
 from liq.errors import RuleError
@@ -111,6 +111,8 @@ def test_rules_that_belong_to_an_installed_liq_are_left_alone(
     monkeypatch.setattr(files, "_PACKAGED", own.alerts.parent)
     with pytest.raises(RuleError, match="belongs to liq: copy it, and set LIQ_ALERTS"):
         save(own, "burst")
+    with pytest.raises(RuleError, match="belongs to liq: copy it, and set LIQ_ALERTS"):
+        remove_rule("mine", own, version=read_rule_file(own).version)
     assert read(own) == FILE
 
 
@@ -123,7 +125,26 @@ def test_a_folder_that_cannot_be_written_is_named_in_a_line(
     monkeypatch.setattr(files, "write_whole", refuse)
     with pytest.raises(RuleError, match=r"cannot write .*alerts\.json: No space left on device"):
         save(own, "burst")
+    with pytest.raises(RuleError, match=r"cannot write .*alerts\.json: No space left on device"):
+        remove_rule("mine", own, version=read_rule_file(own).version)
     assert read(own) == FILE
+
+
+def test_a_rule_is_removed_and_the_other_entries_stay_as_they_are(own: Settings) -> None:
+    save(own, "burst")
+    remove_rule("burst", own, version=read_rule_file(own).version)
+    lines = read(own).splitlines()
+    assert lines[1:3] == FILE.splitlines()[1:3]
+    version = read_rule_file(own).version
+    for name in ("burst", "$schema"):
+        with pytest.raises(RuleError, match=re.escape(f"has no rule named {name!r}")):
+            remove_rule(name, own, version=version)
+    for name in ("mine", "broken"):
+        remove_rule(name, own, version=read_rule_file(own).version)
+    assert list(json.loads(read(own))) == ["$schema"]
+    assert load_rules(own).rules == {}
+    with pytest.raises(RuleError, match="has changed meanwhile"):
+        remove_rule("mine", own, version=version)
 
 
 def test_a_rule_is_checked_as_at_load(own: Settings) -> None:

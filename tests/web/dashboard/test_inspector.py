@@ -43,14 +43,18 @@ def test_the_inspector_finds_the_row_and_its_message(own: Settings, tmp_path: Pa
 
 def test_the_inspector_gives_the_reason_for_no_message(own: Settings, tmp_path: Path) -> None:
     settings = own.model_copy(update={"home": tmp_path})
-    one = fresh(100)
-    insert(own, [one])
-    assert "--record" in inspect(keys(own)[0], settings).problem
+    one = fresh(100, age=60)
+    soon = fresh(
+        100, recv_ts=one.recv_ts + 3_600_000_000
+    )  # a busy machine takes seconds to read a new row
+    insert(own, [one, soon])
+    assert "not yet: a message that is recorded" in inspect(keys(own)[0], settings).problem
+    assert "--record" in inspect(keys(own)[1], settings).problem
     settings.recordings.mkdir()
     moment = datetime.fromtimestamp(one.recv_ts / 1e6 - 1, UTC)
     broken = settings.recordings / f"binance_usdm-{moment:%Y%m%dT%H%M%S.%fZ}.jsonl.gz"
     broken.write_bytes(b"no gzip")
-    assert "is no recording" in inspect(keys(own)[0], settings).problem
+    assert "is no recording" in inspect(keys(own)[1], settings).problem
 
 
 def test_the_inspector_reports_a_print_that_is_gone(own: Settings) -> None:

@@ -122,7 +122,18 @@ def test_a_span_shows_both_sides_and_their_multiples_of_the_usual() -> None:
     assert '<b>$1.2M</b><i class="liq-unusual">4.2\N{MULTIPLICATION SIGN}</i>' in tile
     assert "<b>$300k</b><i>0.5\N{MULTIPLICATION SIGN}</i>" in tile
     assert "≥" not in tile
-    assert markup.render_pace(None).count("liq-tile") == 4
+
+
+def test_a_tile_has_the_same_lines_while_it_is_read() -> None:
+    known, empty = markup.render_pace(pace()), markup.render_pace(None)
+    unread = markup.render_pace(pace(covered=float("nan"), note=UNREAD, long_times=float("nan")))
+    assert empty.count("liq-tile") == 4
+    for tag in ("<h3>", "<p ", "<b>", "<i"):
+        assert unread.count(tag) == known.count(tag)
+        assert empty.count(tag) == 4 * known.count(tag)
+    assert "<small></small>" in unread  # a note would have a line of its own
+    assert unread.count(f'<i title="{UNREAD}">…</i>') == 2
+    assert unread.count("≥ ") == 2  # how much feeds have covered is not known yet
 
 
 @pytest.mark.parametrize(
@@ -390,9 +401,11 @@ def test_one_word_is_used_for_simulated_data() -> None:
 
 
 def test_title_says_when_bars_were_widened() -> None:
-    assert "1s has too many bars" in markup.render_bars_title(frames())
+    controls = frames().controls._replace(window="365d")
+    title = markup.render_bars_title(replace(frames(), controls=controls))
+    assert "; 1s would make 31,536,000 bars, of 1,500 at most" in title
     shown = replace(frames(), bucket="1s")
-    assert "too many" not in markup.render_bars_title(shown)
+    assert "would make" not in markup.render_bars_title(shown)
     assert "Liquidated per 1s" in markup.render_bars_title(shown)
     assert "mark price of BTC" in markup.render_bars_title(shown)
 

@@ -134,6 +134,14 @@ def test_a_rule_is_muted_and_unmuted(editor: Editor, own: Settings) -> None:
     assert json.loads(Path(str(own.alerts)).read_text()) == {"burst": BURST}
 
 
+def test_a_rule_is_removed_from_the_table_and_the_file(editor: Editor, own: Settings) -> None:
+    assert 'data-act="remove" data-name="burst"' in editor.widget.html
+    assert editor.press("remove", name="burst") == {"type": "done", "text": "burst is removed"}
+    assert load_rules(own).rules == {}
+    assert "burst" not in editor.widget.html
+    assert "there is no valid rule 'burst'" in editor.press("remove", name="burst")["text"]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

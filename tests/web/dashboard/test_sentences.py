@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from liq.monitoring.diagnosis import Part, Problem
-from liq.web.dashboard import sentences
+from liq.web.dashboard import markup, sentences
 from liq.web.dashboard.model import DashboardModel, Frames, Results, State
 from liq.web.dashboard.widgets import Announcer
 
@@ -112,9 +112,13 @@ def test_shares_and_hours_name_the_greatest() -> None:
         {"hour": [3, 3, 4], "hours": [1.0, 1.0, 0.0], "long_usd": [1e6, 1e6, 0.0],
          "short_usd": [0.0, 0.0, 0.0]}
     )  # fmt: skip
-    assert sentences.describe_hours(frames({"hours": hours})) == (
-        "Hour of the day: most from 3:00 UTC, a mean of $1M an hour."
+    shown = frames({"hours": hours})
+    assert sentences.describe_hours(shown) == (
+        "Hour of the day: most from 3:00 UTC, a mean of $1M an hour, 1.19 % covered."
     )
+    assert "<small>at least a week; 1.19 % covered</small>" in markup.render_hours_title(shown)
+    whole = frames({"hours": hours.assign(hours=[84.0, 84.0, 0.0])})
+    assert "covered" not in sentences.describe_hours(whole) + markup.render_hours_title(whole)
     assert "no liquidations" in sentences.describe_hours(frames({"hours": hours.iloc[:0]}))
 
 

@@ -1,6 +1,7 @@
 """Time on the dashboard without servers: typed spans, days, zones, Live and Back."""
 
 import asyncio
+import re
 import threading
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ import pytest
 from liq.analysis import links
 from liq.errors import QueryError
 from liq.query.parameters import parse_duration
-from liq.web.dashboard import controls, times
+from liq.web.dashboard import controls, markup, times
 from liq.web.dashboard.controls import create_times
 from liq.web.dashboard.model import DashboardModel, Span
 from liq.web.dashboard.widgets import ErrorBoundary, SpanForm
@@ -250,6 +251,31 @@ def test_a_fixed_start_can_be_left_for_the_window_that_it_has_at_the_moment(leng
     assert window.label == "fixed start"
 
 
+@pytest.mark.parametrize(
+    ("window", "shown"),
+    [("818s", "13m 38s"), ("26h", "1d 2h"), ("60m", "1h"), ("7d", "7d"), ("0.4s", "0.4s")],
+)
+def test_the_length_of_a_window_is_shown_by_its_units(window: str, shown: str) -> None:
+    model = DashboardModel(window=window)
+    bar = controls.create_filters(model, ErrorBoundary("Controls"))
+    (control,) = (part for part in everything(bar) if getattr(part, "description", "") == "Window")
+    assert (control.label, control.value) == (shown, window)
+    names = [name for name, _ in control.options]
+    assert len(names) == len({*names, *controls.WINDOWS})
+
+
+def test_the_header_has_the_seconds_of_a_typed_start() -> None:
+    model = DashboardModel()
+    start = datetime.now(UTC).replace(second=7) - timedelta(hours=2)
+    for second, shown in ((7, f"{start:%H:%M}:07 to "), (0, f"{start:%H:%M} to ")):
+        model.travel(start.replace(second=second))
+        header = markup.render_header(model)
+        assert shown in header
+        assert re.search(r" to ([\d-]+ )?\d\d:\d\d UTC", header)
+    model.travel(start, start + timedelta(minutes=1))
+    assert re.search(r":07 to ([\d-]+ )?\d\d:\d\d:07 UTC", markup.render_header(model))
+
+
 def test_a_live_span_survives_its_address() -> None:
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
     model, other = DashboardModel(), DashboardModel()
@@ -421,7 +447,7 @@ def test_a_span_names_its_zone_and_each_day_once() -> None:
     hour = (NOON - timedelta(hours=1), NOON)
     assert times.format_span(hour) == "2026-03-02 11:00 to 12:00 UTC"
     night = tuple(moment.astimezone(KOLKATA) for moment in (NOON, NOON + timedelta(hours=9)))
-    assert times.format_span(night, seconds=True) == (  # type: ignore[arg-type]
+    assert times.format_span(night, start_s=True, end_s=True) == (  # type: ignore[arg-type]
         "2026-03-02 17:30:00 to 2026-03-03 02:30:00 Asia/Kolkata"
     )
 

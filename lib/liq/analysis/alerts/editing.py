@@ -1,4 +1,4 @@
-"""Edit the file of alert rules: a rule is checked as at load, then written in its place.
+"""Edit the file of alert rules: a rule is checked as at load and written in its place, or removed.
 
 The other entries of the file keep their text. A file that changed since it was read is left alone,
 since somebody else edits it.
@@ -6,7 +6,7 @@ since somebody else edits it.
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,27 +66,48 @@ def save_rule(
     if not NAME.fullmatch(name):
         raise RuleError("a name has small letters, digits and _, 64 at most, a letter first")
     build_rule(fields, settings)
+
+    def put(found: RuleFile) -> Mapping[str, msgspec.Raw]:
+        if replaces != (name in found.entries):
+            there = "no rule" if replaces else "a rule"
+            raise RuleError(f"{found.path} has {there} named {name!r}")
+        if len(found.entries) >= _MOST and not replaces:
+            raise RuleError(f"{found.path} has {_MOST} rules; remove one first")
+        return {**found.entries, name: _render(fields)}
+
+    _change_file(settings, version, put)
+
+
+def remove_rule(name: str, settings: Settings, *, version: str) -> None:
+    """Remove a rule from the settings' file, of which ``version`` was read.
+
+    Raises:
+        RuleError: The file has no rule of this name, or cannot be written, as in `save_rule`.
+    """
+
+    def drop(found: RuleFile) -> Mapping[str, msgspec.Raw]:
+        if name == SCHEMA or name not in found.entries:
+            raise RuleError(f"{found.path} has no rule named {name!r}")
+        return {each: text for each, text in found.entries.items() if each != name}
+
+    _change_file(settings, version, drop)
+
+
+def _change_file(
+    settings: Settings, version: str, change: Callable[[RuleFile], Mapping[str, msgspec.Raw]]
+) -> None:
+    """Write the entries that ``change`` returns for those of the settings' file."""
     path = find_file(settings)
     if files.is_installed(path):
         raise RuleError(f"{path} belongs to liq: copy it, and set LIQ_ALERTS to the copy")
     try:
         with contextlib.closing(files.lock(path.parent, seconds=_LOCK_S)):
             found = read_rule_file(settings)
-            _check_state(found, name, version, replaces=replaces)
-            text = _format({**found.entries, name: _render(fields)})
-            files.write_whole(path, text)
+            if found.version != version:
+                raise RuleError(f"{found.path} has changed meanwhile: open the rule again")
+            files.write_whole(path, _format(change(found)))
     except OSError as error:
         raise RuleError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _check_state(found: RuleFile, name: str, version: str, *, replaces: bool) -> None:
-    if found.version != version:
-        raise RuleError(f"{found.path} has changed meanwhile: open the rule again")
-    if replaces != (name in found.entries):
-        there = "no rule" if replaces else "a rule"
-        raise RuleError(f"{found.path} has {there} named {name!r}")
-    if len(found.entries) >= _MOST and not replaces:
-        raise RuleError(f"{found.path} has {_MOST} rules; remove one first")
 
 
 def _render(fields: Mapping[str, Any]) -> msgspec.Raw:

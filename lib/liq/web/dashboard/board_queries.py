@@ -16,7 +16,7 @@ _TOP_ASSETS = 200  # the map sums the small ones
 _LARGEST_CASCADES = 200
 _ALERTS = 200
 _DAY = "1d"
-_WEEK = "7d"  # a shorter window does not have every hour of the week
+WEEK = "7d"  # a shorter window does not have every hour of the week
 _REFERENCE = "BTC"  # its price is shown if no asset is chosen
 
 
@@ -67,6 +67,11 @@ class Controls(NamedTuple):
             "min_notional": self.min_notional if self.max_notional else self.min_notional or None,
             "max_notional": self.max_notional or None,
         }
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The parameters that decide the numbers on every board."""
+        return self.filters | {"bucket": self.bucket}
 
     def find_start(self, end: datetime) -> datetime:
         """Return the start of the window that ends at ``end``."""
@@ -126,7 +131,7 @@ def list_pattern_queries(chosen: Controls) -> Mapping[str, BoardQuery]:
     """Return the queries for venue shares, hours of the day and sizes."""
     return {
         "share": BoardQuery("venue_share", chosen.filters | {"bucket": chosen.bucket}),
-        "hours": BoardQuery("hour_of_day", chosen.filters | chosen.widen(_WEEK)),
+        "hours": BoardQuery("hour_of_day", chosen.filters | chosen.widen(WEEK)),
         "sizes": BoardQuery("size_distribution", chosen.filters),
     }
 

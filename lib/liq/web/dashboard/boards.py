@@ -299,11 +299,11 @@ class Patterns(Board):
         self.share, self.hours = Plot(brush=True), Plot()
         self.brushes = (self.share,)
         self._sizes = PickTable().add_class("liq-list")
+        self._about = self._explain("hour_of_day")
+        self._title = Html(markup.render_heading("Hour of the day", "", self._about), "liq-heading")
         self.cards = (
             self._create_card("liq-share", "Share by venue", self.share, "venue_share"),
-            self._create_card(
-                "liq-hours", "Hour of the day", self.hours, "hour_of_day", "at least a week"
-            ),
+            Card("liq-hours", "Hour of the day", self.hours, title=self._title),
             self._create_card(
                 "liq-sizes", "Size of a print (USD)", self._sizes, "size_distribution"
             ),
@@ -318,6 +318,7 @@ class Patterns(Board):
             self.share.spec = _draw_window(charts.venue_share.spec, shown["share"], frames, options)
             self.share.label = sentences.qualify(sentences.describe_share(frames), frames)
         with hours:
+            self._title.value = markup.render_hours_title(frames, self._about)
             self.hours.spec = charts.hour_of_day.spec(
                 shown["hours"], options.theme, badge=frames.badge
             )

@@ -169,10 +169,10 @@ def _create_window(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wi
     """Return a drop-down of lengths. A fixed start is a choice of its own, whatever its length."""
 
     def options() -> list[tuple[str, str]]:
-        if model.since:
-            return [(_FIXED_START, model.chosen.window), *zip(WINDOWS, WINDOWS, strict=True)]
-        lengths = sorted({*WINDOWS, model.window}, key=parse_duration)
-        return list(zip(lengths, lengths, strict=True))
+        chosen = model.chosen.window
+        lengths = {parse_duration(each): each for each in (*WINDOWS, chosen) if each}
+        named = [(times.format_window(each), each) for _, each in sorted(lengths.items())]
+        return named if chosen else [(_FIXED_START, chosen), *named]
 
     choice = _Choice(options, lambda: model.chosen.window, model.choose_window)
     control = _create_choice(model, "Window", choice, ["window", "since"], boundary=boundary)
@@ -331,7 +331,9 @@ def _find_last_cascade(model: DashboardModel) -> times.Span:
     given = {name: value for name, value in searched.items() if value is not None}
     found = queries.fetch("cascades", model.settings, **given)
     if found.empty:
-        raise QueryError(f"no cascade matches the controls in the last {window}")
+        raise QueryError(
+            f"no cascade matches the controls in the last {times.format_window(window)}"
+        )
     last: Any = next(found.nlargest(1, "from_ts").itertuples())
     start, end = last.from_ts.to_pydatetime(), last.to_ts.to_pydatetime()
     return start - _AROUND_CASCADE, end + _AROUND_CASCADE

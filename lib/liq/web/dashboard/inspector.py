@@ -1,5 +1,6 @@
 """The details of one print: its row, the venue's rule, and the raw message if it was recorded."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from liq.ingest.venues.base import Venue
 from liq.ingest.venues.canonical import unpack
 from liq.query import queries
 
+_WRITTEN_S = 2 * recording.FLUSH_S  # a received frame is on disk
 _key = msgspec.json.Decoder(tuple[str, int, str, str])
 
 
@@ -69,6 +71,9 @@ def _find_raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str
             return format_raw(frame.raw), ""
     except LiqError as error:
         return "", str(error)
+    if time.time() - recv_ts / 1e6 < _WRITTEN_S:
+        within = f"a message that is recorded is known within {_WRITTEN_S:.0f} s"
+        return "", f"not yet: {within}; open the print again"
     return "", "not recorded: `liq run` and `liq produce --record` keep raw messages"
 
 

@@ -24,11 +24,13 @@ from liq.ingest.venues.base import Venue
 from liq.monitoring.diagnosis import Problem
 from liq.query import queries
 from liq.query.coverage import describe_left_out, format_share
-from liq.query.parameters import format_duration
+from liq.query.parameters import format_duration, parse_duration
 from liq.records.model import LIVE_SOURCES, Source, find_kind
 from liq.web.dashboard import filters, inspector, times
+from liq.web.dashboard.board_queries import WEEK
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
+    MAX_BARS,
     MAX_RECENT,
     MISSING_NAME,
     RECENT,
@@ -73,6 +75,8 @@ _SHOWN_ALERTS = 10  # of a rule that is tried
 _WHOLE = 0.999  # of a span; feeds start and stop within it
 _UNUSUAL = 3.0  # times the usual
 _LEAST_TIMES = 0.1  # that is shown as a number
+_SIDES = ("long", "short")
+_UNREAD_TIMES = Markup('<i title="{}">…</i>').format(UNREAD)
 _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints", "largest")
 
 
@@ -181,8 +185,8 @@ def render_figures(
 def render_pace(pace: pd.DataFrame | None) -> Markup:
     """Return a tile for each span of `liq.analysis.pace.compare`; without rows, empty tiles."""
     if pace is None:
-        unread = Markup('<section class="liq-tile"><h3>{}</h3><p>…</p></section>')
-        return join(unread.format(name) for name in SPANS)
+        sides = [(side, "…", _UNREAD_TIMES) for side in _SIDES]
+        return join(_render_tile(name, "", sides) for name in SPANS)
     rows: Iterator[Any] = pace.itertuples(index=False)
     return join(_render_span_tile(row) for row in rows)
 
@@ -207,11 +211,33 @@ def render_heading(title: str, note: str | Markup = "", about: str = "") -> Mark
 
 def render_bars_title(frames: Frames, about: str = "") -> Markup:
     """Return the heading of the bars, with a note if the bucket had to be widened."""
-    used, asked = frames.bucket, frames.controls.bucket
-    wider = f"; {asked} has too many bars for this window" if used != asked else ""
     focus = frames.controls.focus
     beside = f"and the mark price of {focus}" if focus else "without a price"
-    return render_heading(f"Liquidated per {used}", f"{beside}{wider}", about)
+    return render_heading(
+        f"Liquidated per {frames.bucket}", f"{beside}{_explain_bucket(frames)}", about
+    )
+
+
+def _explain_bucket(frames: Frames) -> str:
+    """Return why the bars are wider than the chosen bucket; "" if they are not."""
+    used, asked = frames.bucket, frames.controls.bucket
+    start, end = frames.window
+    count = math.ceil((end - start) / parse_duration(asked))
+    return "" if used == asked else f"; {asked} would make {count:,} bars, of {MAX_BARS:,} at most"
+
+
+def render_hours_title(frames: Frames, about: str = "") -> Markup:
+    """Return the heading of the profile of the day, with its covered share if that is not all."""
+    covered = describe_covered_hours(frames)
+    return render_heading("Hour of the day", f"at least a week{covered and f'; {covered}'}", about)
+
+
+def describe_covered_hours(frames: Frames) -> str:
+    """Return how much of the time of ``hour_of_day`` was covered; "" for all of it."""
+    start, end = frames.window
+    hours = max(end - start, parse_duration(WEEK)) / timedelta(hours=1)
+    share = frames.board["hours"]["hours"].sum() / hours
+    return f"{format_share(share)} covered" if share < _WHOLE else ""
 
 
 def name_candles(frames: Frames) -> str:
@@ -225,7 +251,7 @@ def render_prices_title(frames: Frames, about: str = "") -> Markup:
     beyond = count_beyond(frames.board["price"], frames.board["cells"])
     note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
     title = name_candles(frames)
-    return render_heading(title, f"a bubble's area is USD{note}", about)
+    return render_heading(title, f"a bubble's area is USD{note}{_explain_bucket(frames)}", about)
 
 
 def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
@@ -469,14 +495,20 @@ def _advise_empty(model: DashboardModel) -> str:
 
 def _join_notes(model: DashboardModel) -> str:
     """Return a note on each chosen name that no row has, as sentences."""
-    if model.frames is None or not model.frames.common.has("totals"):
+    if model.frames is None or model.is_awaiting_rows or not model.frames.common.has("totals"):
         return ""
     return "".join(f"{note}. " for note in model.frames.totals.attrs.get("notes", ()))
 
 
 def _render_span(model: DashboardModel) -> Markup:
-    """Return the window that the page shows, from its start to its end."""
-    span = times.format_span(model.span, seconds=model.until is not None)
+    """Return the window that the page shows, from its start to its end.
+
+    The end of a live window has no seconds, which would only count up. Its start has the seconds
+    that somebody typed.
+    """
+    is_past = model.until is not None
+    start_s = is_past or bool(model.since and model.since.second)
+    span = times.format_span(model.span, start_s=start_s, end_s=is_past)
     return Markup('<div class="liq-shown" title="the time that the page shows">{}</div>').format(
         span
     )
@@ -520,25 +552,39 @@ def _list_figures(frames: Frames, *, is_incomplete: bool) -> Iterator[tuple[str,
 
 
 def _render_span_tile(row: Any) -> Markup:
-    unknown = "" if row.prints else "unknown" if row.covered == 0 else "…" * (row.note == UNREAD)
-    least = "≥ " if row.partial or row.covered < _WHOLE else ""
-    sides = join(
-        Markup(
-            '<p class="liq-{side}"><span>{side}s</span><b>{usd}</b><i{strong}>{times}</i></p>'
-        ).format(
-            side=side,
-            usd=unknown or least + format_usd(getattr(row, f"{side}_usd")),
-            strong=Markup(' class="liq-unusual"') if times >= _UNUSUAL else Markup(),
-            times="" if pd.isna(times) else _format_times(times),
+    is_unread = row.note == UNREAD
+    unknown = "" if row.prints else "unknown" if row.covered == 0 else "…" * is_unread
+    # a covered share that is not known yet may be small
+    least = "" if row.covered >= _WHOLE and not row.partial else "≥ "
+    sides = [
+        (
+            side,
+            unknown or least + format_usd(getattr(row, f"{side}_usd")),
+            _UNREAD_TIMES if is_unread else _render_times(getattr(row, f"{side}_times")),
         )
-        for side, times in (("long", row.long_times), ("short", row.short_times))
-    )
+        for side in _SIDES
+    ]
     mark = NOT_LIVE if row.not_live else f"the usual is {NOT_LIVE}" if row.unreal else ""
-    note = "; ".join(part for part in (row.note, mark) if part)
+    note = "; ".join(part for part in ("" if is_unread else row.note, mark) if part)
+    return _render_tile(row.span, note, sides)
+
+
+def _render_tile(span: str, note: str, sides: Iterable[tuple[str, str, Markup]]) -> Markup:
+    """Return a tile of a heading and two lines, whatever is known: it keeps its height."""
+    line = Markup('<p class="liq-{side}"><span>{side}s</span><b>{usd}</b>{times}</p>')
     return Markup(
-        '<section class="liq-tile" data-window="{name}">'
-        "<h3>{name} <small>{note}</small></h3>{sides}</section>"
-    ).format(name=row.span, note=note, sides=sides)
+        '<section class="liq-tile" data-window="{span}">'
+        "<h3>{span} <small>{note}</small></h3>{lines}</section>"
+    ).format(
+        span=span,
+        note=note,
+        lines=join(line.format(side=side, usd=usd, times=times) for side, usd, times in sides),
+    )
+
+
+def _render_times(times: float) -> Markup:
+    strong = Markup(' class="liq-unusual"') if times >= _UNUSUAL else Markup()
+    return Markup("<i{}>{}</i>").format(strong, "" if pd.isna(times) else _format_times(times))
 
 
 def _format_times(times: float) -> str:
@@ -680,21 +726,21 @@ def _render_name(field: str, name: str, text: str = "", title: str = "") -> Mark
 
 
 def _render_rule(name: str, rule: Rule) -> Markup:
-    act = "unmute" if rule.muted else "mute"
+    acts = ("edit", "unmute" if rule.muted else "mute", "remove")
+    button = Markup(
+        '<button type="button" data-act="{act}" data-name="{name}" aria-label="{act} {name}">{text}'
+        "</button> "
+    )
     return Markup(
         '<tr><td class="liq-{severity}">{name}</td><td>{comparison}</td><td>{cool_down}</td>'
-        '<td>{description}</td><td class="liq-acts">'
-        '<button type="button" data-act="edit" data-name="{name}" aria-label="edit {name}">Edit'
-        '</button> <button type="button" data-act="{act}" data-name="{name}"'
-        ' aria-label="{act} {name}">{act_name}</button></td></tr>'
+        '<td>{description}</td><td class="liq-acts">{buttons}</td></tr>'
     ).format(
-        act=act,
-        act_name=act.capitalize(),
         severity=rule.severity,
         name=name,
         comparison=describe_comparison(rule),
         cool_down=rule.cool_down,
         description=rule.description,
+        buttons=join(button.format(act=act, name=name, text=act.capitalize()) for act in acts),
     )
 
 

@@ -332,13 +332,8 @@ class DashboardModel(HasTraits):
 
     @property
     def is_awaiting_rows(self) -> bool:
-        """Whether the frames are empty and of other controls, so that these may have rows."""
-        frames = self.frames
-        return (
-            frames is not None
-            and frames.controls.filters != self.controls.filters
-            and frames.is_empty
-        )
+        """Whether the frames are of other controls, so that their numbers are not of these."""
+        return self.frames is not None and self.frames.controls.asked != self.controls.asked
 
     def travel(self, start: datetime | None, end: datetime | None = None) -> None:
         """Set the window from ``start`` to ``end``; it is live without an end, or from now on.
@@ -517,8 +512,10 @@ class DashboardModel(HasTraits):
             return State.FAILED, (self._failure,)
         if self.paused:
             return State.PAUSED, ()
-        if self.frames is None or self._pulse is None or self.is_awaiting_rows:
+        if self.frames is None or self._pulse is None:
             return State.LOADING, ()
+        if self.is_awaiting_rows and self.frames.is_empty:
+            return State.LOADING, ()  # these controls may have rows
         if self.until is not None:
             return (State.EMPTY if self.frames.is_empty else State.HISTORY), ()
         return self._derive_live_state(self._pulse, self.frames)

@@ -240,6 +240,7 @@ function render({ model, el }) {
       if (gone) return;
       const spec = model.get("spec");
       await drawFitted(Plotly, chart, spec);
+      if (!waiting) chart.classList.remove("liq-undrawn");
       leadGroup(chart, spec.layout);
       chart.classList.toggle("liq-clickable", spec.data.some(isClickable));
       if (!chart.liqPick) {
@@ -256,6 +257,12 @@ function render({ model, el }) {
     });
   };
 
+  // the page is no longer marked when the last of its charts has its turn
+  const receive = () => {
+    if (chart.closest(".liq-awaiting")) chart.classList.add("liq-undrawn");
+    draw();
+  };
+
   // a screen reader speaks the sentence in place of the picture's scattered texts
   chart.setAttribute("role", "figure");
   const name = () => {
@@ -264,7 +271,7 @@ function render({ model, el }) {
   };
   model.on("change:label", name);
   name();
-  model.on("change:spec", draw);
+  model.on("change:spec", receive);
   chart.addEventListener("liq-room", draw);
   // margins and titles depend on the size, so that plotly's own resizing is not enough
   const size = new ResizeObserver(() => chart.clientWidth && draw());
@@ -274,7 +281,7 @@ function render({ model, el }) {
     gone = true;
     size.disconnect();
     model.off("change:label", name);
-    model.off("change:spec", draw);
+    model.off("change:spec", receive);
     globalThis.Plotly?.purge(chart);
   };
 }

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from liq.analysis.alerts import Backtest, backtest, load_rules
-from liq.analysis.alerts.editing import build_rule, read_rule_file, save_rule
+from liq.analysis.alerts.editing import build_rule, read_rule_file, remove_rule, save_rule
 from liq.config import Settings
 from liq.errors import LiqError, RuleError
 from liq.query import queries
@@ -68,6 +68,7 @@ class RuleEditor:
             "edit": lambda sent: self._edit(str(sent.get("name"))),
             "mute": lambda sent: self._mute(str(sent.get("name")), is_muted=True),
             "unmute": lambda sent: self._mute(str(sent.get("name")), is_muted=False),
+            "remove": lambda sent: self._remove(str(sent.get("name"))),
             "try": lambda sent: self._tasks.spawn(self._try(sent)),
             "save": self._save,
         }
@@ -117,6 +118,13 @@ class RuleEditor:
         save_rule(name, fields, self._settings, version=found.version, replaces=True)
         self.widget.html = markup.render_rules(load_rules(self._settings))
         self.widget.send({"type": "done", "text": f"{name} is {'' if is_muted else 'not '}muted"})
+
+    def _remove(self, name: str) -> None:
+        version = read_rule_file(self._settings).version
+        self._read_entry(name)  # a name that the page has made up is refused
+        remove_rule(name, self._settings, version=version)
+        self.widget.html = markup.render_rules(load_rules(self._settings))
+        self.widget.send({"type": "done", "text": f"{name} is removed"})
 
     def _read_entry(self, name: str) -> dict[str, Any]:
         entries = read_rule_file(self._settings).entries

@@ -36,6 +36,9 @@ function build(model) {
   const form = create("form", { className: "liq-rule-form", hidden: true });
   form.setAttribute("aria-label", "rule");
   const note = create("p", { role: "status" });
+  const question = create("p", { hidden: true });
+  question.setAttribute("role", "group");
+  question.setAttribute("aria-label", "remove a rule");
   let fields = {};
   let params = {}; // the fields of the query's parameters
   let typed = {}; // their values, and those of queries that were chosen before
@@ -72,6 +75,12 @@ function build(model) {
     });
     only.replaceChildren(create("legend", {}, "Parameters of the query; an empty one has its usual value"), ...labels);
     only.hidden = !known.length;
+  };
+
+  /** Return a button of a rule, or the nearest one if the table has lost it. */
+  const findButton = (act, name) => {
+    const same = Array.from(table.querySelectorAll("[data-act]")).filter((each) => each.dataset.name === name);
+    return same.find((each) => each.dataset.act === act) ?? same.at(-1) ?? add;
   };
 
   const span = create("select", {}, ...SPANS.map((each) => create("option", { value: each }, each)));
@@ -159,9 +168,34 @@ function build(model) {
     event.stopPropagation();
     close();
   };
+  /** Ask once before a rule is removed: nothing else keeps it. */
+  const askRemoval = (button) => {
+    const { name } = button.dataset;
+    const keep = create("button", { type: "button" }, "Keep");
+    const remove = create("button", { type: "button" }, "Remove");
+    remove.setAttribute("aria-label", `remove ${name} now`);
+    const end = () => {
+      question.hidden = true;
+      findButton("remove", name).focus({ preventScroll: true });
+    };
+    keep.onclick = end;
+    remove.onclick = () => {
+      end();
+      model.send({ type: "remove", name });
+    };
+    question.onkeydown = (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      end();
+    };
+    question.replaceChildren(`Remove ${name}? A rule that is muted stays in the file. `, keep, " ", remove);
+    question.hidden = false;
+    keep.focus();
+  };
   table.onclick = ({ target }) => {
     const button = target.closest("[data-act]");
-    if (button) model.send({ type: button.dataset.act, name: button.dataset.name });
+    if (button?.dataset.act === "remove") askRemoval(button);
+    else if (button) model.send({ type: button.dataset.act, name: button.dataset.name });
   };
   const receive = (message) => {
     isBusy = false;
@@ -178,11 +212,9 @@ function build(model) {
   const draw = () => {
     const name = table.contains(document.activeElement) && document.activeElement.dataset;
     table.innerHTML = model.get("html");
-    if (!name) return;
-    const same = Array.from(table.querySelectorAll("[data-act]")).filter((each) => each.dataset.name === name.name);
-    (same.find((each) => each.dataset.act === name.act) ?? same.at(-1) ?? add).focus({ preventScroll: true });
+    if (name) findButton(name.act, name.name).focus({ preventScroll: true });
   };
-  const parts = [table, create("p", {}, add), note, form];
+  const parts = [table, question, create("p", {}, add), note, form];
   return { parts, draw, receive, isOpen: () => !form.hidden };
 }
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from liq.analysis.charts.base import has_gaps
 from liq.common.text import format_usd
-from liq.web.dashboard.markup import label_state, name_candles
+from liq.web.dashboard import times
+from liq.web.dashboard.markup import describe_covered_hours, label_state, name_candles
 from liq.web.dashboard.model import DashboardModel, Frames
 
 _NOTHING = "no liquidations"
@@ -37,8 +38,9 @@ def describe_totals(model: DashboardModel) -> str:
     least = "at least " if _is_lower_bound(frames, model.gaps) else ""
     sums = _sum_sides(totals.long_usd, totals.short_usd, least)
     return (
-        f"In {frames.controls.window}: {sums} liquidated in {least}{totals.prints:,} prints,"
-        f" the largest {least}{format_usd(totals.largest_usd)}.{_describe_sources(frames)}"
+        f"In {times.format_window(frames.controls.window)}: {sums} liquidated"
+        f" in {least}{totals.prints:,} prints, the largest {least}{format_usd(totals.largest_usd)}."
+        f"{_describe_sources(frames)}"
     )
 
 
@@ -171,8 +173,10 @@ def describe_hours(frames: Frames) -> str:
     means = (sums["usd"] / sums["hours"].where(sums["hours"] > 0)).dropna()
     if not means.sum():
         return f"{name}: {_NOTHING}."
+    covered = describe_covered_hours(frames)
     return (
-        f"{name}: most from {means.idxmax()}:00 UTC, a mean of {format_usd(means.max())} an hour."
+        f"{name}: most from {means.idxmax()}:00 UTC, a mean of {format_usd(means.max())}"
+        f" an hour{covered and f', {covered}'}."
     )
 
 

@@ -15,6 +15,7 @@ OpenSpan = tuple[datetime | None, datetime | None]  # without a start as long as
 
 _LONGEST_NAME = 64  # characters of a time zone's name
 _CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?")
+_CLOCKS = {False: "%H:%M", True: "%H:%M:%S"}  # without and with seconds
 _DAY = re.compile(r"\d{4}-?\d\d-?\d\d")
 
 
@@ -57,7 +58,9 @@ def parse_span(start: str, end: str, window: str, zone: tzinfo) -> OpenSpan:
     if until and not since:
         length = parse_duration(window)
         if until - links.EARLIEST < length:
-            raise QueryError(f"to={end[:40]!r} is too early for a window of {window}")
+            raise QueryError(
+                f"to={end[:40]!r} is too early for a window of {format_window(window)}"
+            )
         since = until - length
     query = {name: each.isoformat() for name, each in (("from", since), ("to", until)) if each}
     if ignored := links.decode(urlencode(query)).ignored:
@@ -75,15 +78,24 @@ def find_day(days_ago: int, zone: tzinfo) -> Span:
     return start, end
 
 
-def format_span(span: Span, *, seconds: bool = False) -> str:
-    """Return ``2026-03-02 13:00 to 14:00 UTC``, in the moments' time zone.
+def format_window(window: str) -> str:
+    """Return the length of a window by its units: ``13m 38s`` for ``818s``."""
+    seconds, parts = round(parse_duration(window).total_seconds()), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        parts += [f"{count}{unit}"] if count else []
+    return " ".join(parts) or window
+
+
+def format_span(span: Span, *, start_s: bool = False, end_s: bool = False) -> str:
+    """Return ``2026-03-02 13:00 to 14:00 UTC``, in the moments' time zone; with their seconds.
 
     A time that comes twice, where clocks go back, has its offset.
     """
     start, end = span
-    clock = "%H:%M:%S" if seconds else "%H:%M"
+    start_clock, end_clock = (_CLOCKS[exact] for exact in (start_s, end_s))
     day = "" if start.date() == end.date() else "%Y-%m-%d "
-    start_text, end_text = f"{start:%Y-%m-%d} {start:{clock}}", f"{end:{day}{clock}}"
+    start_text, end_text = f"{start:%Y-%m-%d} {start:{start_clock}}", f"{end:{day}{end_clock}}"
     return f"{start_text}{_name_turn(start)} to {end_text}{_name_turn(end)} {end.tzinfo}"
 
 

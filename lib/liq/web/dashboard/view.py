@@ -119,7 +119,7 @@ class Dashboard:
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._build()
-        self.model.observe(self._wake_up, [*Controls._fields, "paused"])
+        self.model.observe(self._follow_controls, [*Controls._fields, "paused"])
         self.model.observe(self._write_address, [*Place._fields])
         self.model.observe(self._set_theme, "theme")
         self.model.observe(self._set_zone, ["zone", "local_zone"])
@@ -239,13 +239,15 @@ class Dashboard:
             return Reading(self.model.controls, failure=self._explain_slow(_FIRST_TIMEOUT))
 
     def _explain_slow(self, seconds: float) -> Problem:
-        """Return the known problem of QuestDB that delays a reading."""
+        """Return the known problem of QuestDB that delays a reading, else that it takes long."""
         found = self.model.examine()
-        waited = (
-            f"a reading has waited for {seconds:.0f} s; `liq status` shows whether QuestDB runs"
+        takes_long = Problem(
+            Part.DASHBOARD,
+            "the reading takes long",
+            f"no answer for {seconds:.0f} s: choose a shorter window; `liq status` shows whether"
+            " QuestDB runs",
         )
-        known = (problem for problem in found if problem.part is Part.QUESTDB)
-        return next(known, Problem(Part.QUESTDB, "QuestDB does not answer", waited))
+        return next((problem for problem in found if problem.part is Part.QUESTDB), takes_long)
 
     def _fail(self, error: Exception) -> None:
         """Log an unexpected exception and show it in the header, so that nothing looks live."""
@@ -354,8 +356,12 @@ class Dashboard:
         if query != self._address.query:  # a window that grows is no change of the visitor
             self._address.query, self._ignored.value = query, Markup()
 
-    def _wake_up(self, _change: object) -> None:
+    def _follow_controls(self, _change: object) -> None:
+        """Have the new controls read; until then no number passes for theirs."""
         self._wake.set()
+        self.model.judge()
+        self._draw_figures()
+        self._draw_state()
 
     def _build(self) -> None:
         self._heartbeat, self._address = PageHeartbeat(), PageAddress()
@@ -502,8 +508,8 @@ class Dashboard:
             overview.draw_pace(reading)
 
     def _draw_state(self) -> None:
-        if self.model.is_awaiting_rows:  # the header has the new span
-            self._draw_figures()
+        # first: the page applies one message after the other, and the header has the new time
+        self._mark("liq-awaiting", is_so=self.model.is_awaiting_rows)
         with self._header_boundary:
             self._header.value = markup.render_header(self.model)
             self._notice.value = markup.render_notice(self.model)
@@ -514,7 +520,7 @@ class Dashboard:
             self._coverage.value = markup.render_coverage_notice(self.model.disconnections)
         if self._header_boundary.fault:
             self._header.value = markup.render_broken_header(self._header_boundary.fault)
-        self._draw_outdated()
+        self._mark("liq-outdated", is_so=self.model.state in (State.FAILED, State.STALE))
 
     def _announce(self) -> None:
         """Have screen readers speak the state and the figures, now and then."""
@@ -522,10 +528,8 @@ class Dashboard:
             figures = sentences.describe_totals(self.model)
             self._announcer.say(sentences.describe_news(self.model), figures)
 
-    def _draw_outdated(self) -> None:
-        outdated = self.model.state in (State.FAILED, State.STALE)
-        dim = self.widget.add_class if outdated else self.widget.remove_class
-        dim("liq-outdated")
+    def _mark(self, css_class: str, *, is_so: bool) -> None:
+        (self.widget.add_class if is_so else self.widget.remove_class)(css_class)
 
 
 def _list_changes(before: Place, after: Place) -> set[str]:
