@@ -13,7 +13,6 @@ from playwright.async_api import Browser, expect
 
 from browser.conftest import (
     POOL,
-    SharedPage,
     Visit,
     Visiting,
     kernels,
@@ -26,7 +25,6 @@ from browser.test_dashboard import kernel_of
 from liq.common import files
 from liq.config import Settings
 from liq.delivery.producer import Producer
-from liq.web import serve
 from support.helpers import PATIENCE_S, eventually, find_free_ports
 
 pytestmark = [
@@ -61,9 +59,11 @@ async def has_query(visitor: Visit, **expected: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_link_opens_what_it_names_once_the_token_is_typed(
-    visit: Visiting, market: Producer, base: str, token: str
+async def test_a_link_opens_what_it_names_in_a_preheated_kernel_once_the_token_is_typed(
+    visit: Visiting, market: Producer, base: str, token: str, server: psutil.Popen
 ) -> None:
+    await asyncio.to_thread(eventually, lambda: len(kernels(server)) >= POOL)
+    known = {kernel.pid for kernel in kernels(server)}
     query = "board=Prices&window=4h&asset=BTC&minimum=1000&theme=light"
     async with visit(f"{base}?{query}") as visitor:
         await visitor.page.fill("#password_input", "wrong")
@@ -78,31 +78,21 @@ async def test_a_link_opens_what_it_names_once_the_token_is_typed(
         assert await visitor.page.get_by_label("Min size (USD)").input_value() == "1000"
         await visitor.page.wait_for_selector(".liq-root.liq-light")
         await has_query(visitor, **dict(each.split("=") for each in query.split("&")))
+        assert (await kernel_of(visitor, server)).pid in known
         assert visitor.complaints == []
         assert visitor.outside == []
-
-
-async def test_a_preheated_kernel_serves_a_link(
-    visit: Visiting, share: SharedPage, market: Producer, page_url: str, server: psutil.Popen
-) -> None:
-    await share.close()
-    await asyncio.to_thread(eventually, lambda: len(kernels(server)) >= POOL)
-    known = {kernel.pid for kernel in kernels(server)}
-    async with visit(f"{page_url}&theme=light&template=none") as visitor:
-        await visitor.page.wait_for_selector(".liq-root.liq-light")
-        await visitor.shows("there is no parameter 'template'", ".liq-ignored")
-        assert (await kernel_of(visitor, server)).pid in known
 
 
 async def test_a_hostile_address_gives_the_default_and_one_line(
     visit: Visiting, market: Producer, base: str, token: str
 ) -> None:
     hostile = (
-        "board=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&window=99999999999w&minimum=NaN"
+        "template=none&board=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&window=99999999999w&minimum=NaN"
         "&symbols=%27)%3BDROP%20TABLE%20liquidations%3B--&asset=%3Cscript%3E&from=x&bucket[]=1"
     )
     async with visit(f"{base}?token={token}&{hostile}") as visitor:
         await visitor.shows("Ignored from the address.", ".liq-ignored")
+        await visitor.shows("there is no parameter 'template'", ".liq-ignored")
         await visitor.shows("No liquidations match.", ".liq-notices")
         await visitor.shows("Overview", PRESSED)
         assert await visitor.page.locator(".liq-ignored img, .liq-ignored script").count() == 0
@@ -232,21 +222,6 @@ async def test_a_cascade_is_followed_without_a_reload(
         assert visitor.complaints == []
 
 
-async def test_a_link_to_jupyterlab_keeps_its_times_though_one_must_log_in_first(
-    chromium: Browser, settings: Settings, tmp_path: Path
-) -> None:
-    own = settings.model_copy(update={"lab_port": find_free_ports()["lab_port"]}).with_lab_token()
-    shutil.copy(files.find_asset("notebooks") / "dashboard.ipynb", tmp_path / "at 11:05.ipynb")
-    lab = serving(own, tmp_path / "log", "--folder", str(tmp_path), command="lab")
-    link = f"{own.find_url('lab')}/lab/tree/at%2011:05.ipynb?from=2026-03-02T11:05:00Z"
-    async with threaded(lab), opened(chromium, link) as visitor:
-        await visitor.page.fill("#password_input", own.lab_token.get_secret_value())
-        await visitor.page.click("#login_submit")
-        await visitor.page.locator(".jp-NotebookPanel").wait_for()
-        await expect(visitor.page.get_by_role("tab", name="at 11:05.ipynb").first).to_be_visible()
-        assert link.replace("11:05", "11%3A05").replace("05:00Z", "05%3A00Z") in visitor.requests
-
-
 async def test_a_link_can_be_copied_where_the_browser_gives_no_clipboard(
     share: Visiting, market: Producer, base: str
 ) -> None:
@@ -262,22 +237,28 @@ async def test_a_link_can_be_copied_where_the_browser_gives_no_clipboard(
         await visitor.leave()
 
 
-async def test_in_jupyterlab_the_dashboard_leaves_the_address_alone(
+async def test_a_link_to_jupyterlab_keeps_its_times_through_the_login_and_the_dashboard_its_address(
     chromium: Browser, settings: Settings, tmp_path: Path
 ) -> None:
     own = settings.model_copy(update={"lab_port": find_free_ports()["lab_port"]}).with_lab_token()
-    shutil.copy(files.find_asset("notebooks") / "dashboard.ipynb", tmp_path)
+    shutil.copy(files.find_asset("notebooks") / "dashboard.ipynb", tmp_path / "at 11:05.ipynb")
     lab = serving(own, tmp_path / "log", "--folder", str(tmp_path), command="lab")
-    async with threaded(lab):
-        url = serve.build_lab_url(own).replace("/lab?", "/lab/tree/dashboard.ipynb?theme=light&")
-        async with opened(chromium, url) as visitor:
-            page = visitor.page
-            await page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-            await visitor.run_cells(".liq-root.liq-dark")
-            await page.locator(".liq-root select").first.select_option("5m")
-            await visitor.shows("per 5m", ".liq-bars")
-            await page.get_by_role("tab", name="Prices", exact=True).click()
-            await page.wait_for_selector(".liq-candles .uplot canvas")  # the kernel sends uPlot
-            assert await page.get_by_role("button", name="Copy link").count() == 0
-            assert "bucket" not in page.url
-            assert "/lab/tree/dashboard.ipynb" in page.url
+    address = f"{own.find_url('lab')}/lab/tree/at%2011:05.ipynb"
+    link = f"{address}?theme=light&from=2026-03-02T11:05:00Z"
+    async with threaded(lab), opened(chromium, link) as visitor:
+        page = visitor.page
+        await page.fill("#password_input", own.lab_token.get_secret_value())
+        await page.click("#login_submit")
+        await page.locator(".jp-NotebookPanel").wait_for()
+        await expect(page.get_by_role("tab", name="at 11:05.ipynb").first).to_be_visible()
+        assert link.replace("11:05", "11%3A05").replace("05:00Z", "05%3A00Z") in visitor.requests
+
+        await page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        await visitor.run_cells(".liq-root.liq-dark")
+        await page.locator(".liq-root select").first.select_option("5m")
+        await visitor.shows("per 5m", ".liq-bars")
+        await page.get_by_role("tab", name="Prices", exact=True).click()
+        await page.wait_for_selector(".liq-candles .uplot canvas")  # the kernel sends uPlot
+        assert await page.get_by_role("button", name="Copy link").count() == 0
+        assert "bucket" not in page.url
+        assert "/lab/tree/at%2011" in page.url

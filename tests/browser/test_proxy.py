@@ -65,7 +65,7 @@ def apps(behind: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         ended.enter_context(running(behind, "-m", "liq", "api"))
         ended.enter_context(running(behind, "-m", "liq", "mcp", "--http"))
         ended.enter_context(running(behind, "-m", "liq", "streamlit", "--no-browser"))
-        ended.enter_context(serving(behind, folder / "dashboard.log"))
+        ended.enter_context(serving(behind, folder / "dashboard.log", "--pool", "0"))
         lab = ("--folder", str(folder))
         ended.enter_context(serving(behind, folder / "lab.log", *lab, command="lab"))
         ports = [getattr(behind, name) for name in USUAL]
@@ -190,26 +190,19 @@ async def test_streamlit_asks_for_the_token_and_shows_rows(
         assert all(each["secure"] for each in cookies)
 
 
-async def test_jupyterlab_opens_with_its_token(
-    browser: Browser, proxy: str, behind: Settings
-) -> None:
-    async with opened(browser, publish(serve.build_lab_url(behind), proxy)) as visitor:
-        await visitor.page.locator(".jp-LauncherCard").first.click()
-        await visitor.page.locator(".jp-Notebook .cm-content").first.click()
-        await visitor.page.keyboard.type("6 * 7")
-        await visitor.shows("6 * 7", ".jp-Notebook .cm-content")
-        await visitor.run_cells(".jp-OutputArea-output", "42")
-        assert visitor.page.url.startswith(f"{proxy}/liq/jupyter/lab")
-        assert visitor.outside == []
-
-
-async def test_the_dashboard_opens_from_the_launcher_of_jupyterlab(
+async def test_jupyterlab_opens_with_its_token_and_from_its_launcher_the_apps_and_the_dashboard(
     browser: Browser, proxy: str, behind: Settings, market: Producer
 ) -> None:
     """By jupyter-server-proxy, as under JupyterHub: below JupyterLab's path, without a login."""
-    # reset: JupyterLab opens what was open before
-    async with opened(browser, publish(serve.build_lab_url(behind), proxy) + "&reset") as visitor:
+    async with opened(browser, publish(serve.build_lab_url(behind), proxy)) as visitor:
         context = visitor.page.context
+        async with context.expect_page() as opening:
+            await visitor.page.locator(".jp-LauncherCard", has_text="Notebooks as apps").click()
+        apps = Visit(await opening.value)
+        await apps.page.locator("a[href$='/apps/05-cascades']").wait_for()
+        assert apps.page.url == f"{proxy}/liq/jupyter/liq/apps"
+        assert await visitor.page.locator("text=Jupyter news").count() == 0
+
         async with context.expect_page() as opening:
             await visitor.page.locator(".jp-LauncherCard", has_text="Liquidations").click()
         dashboard = Visit(await opening.value)
@@ -218,19 +211,16 @@ async def test_the_dashboard_opens_from_the_launcher_of_jupyterlab(
         await dashboard.redraws()
         assert dashboard.page.url == f"{proxy}/liq/jupyter/liq/"
         assert dashboard.complaints == []
+        await dashboard.page.close()
 
-
-async def test_the_apps_open_from_the_launcher_of_jupyterlab(
-    browser: Browser, proxy: str, behind: Settings
-) -> None:
-    async with opened(browser, publish(serve.build_lab_url(behind), proxy) + "&reset") as visitor:
-        context = visitor.page.context
-        async with context.expect_page() as opening:
-            await visitor.page.locator(".jp-LauncherCard", has_text="Notebooks as apps").click()
-        apps = Visit(await opening.value)
-        await apps.page.locator("a[href$='/apps/05-cascades']").wait_for()
-        assert apps.page.url == f"{proxy}/liq/jupyter/liq/apps"
-        assert await visitor.page.locator("text=Jupyter news").count() == 0
+        await visitor.page.bring_to_front()
+        await visitor.page.locator(".jp-LauncherCard").first.click()
+        await visitor.page.locator(".jp-Notebook .cm-content").first.click()
+        await visitor.page.keyboard.type("6 * 7")
+        await visitor.shows("6 * 7", ".jp-Notebook .cm-content")
+        await visitor.run_cells(".jp-OutputArea-output", "42")
+        assert visitor.page.url.startswith(f"{proxy}/liq/jupyter/lab")
+        assert visitor.outside == []
 
 
 async def test_the_api_answers_with_the_token_only(proxy: str, behind: Settings) -> None:

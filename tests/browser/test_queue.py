@@ -28,7 +28,7 @@ async def settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_the_queue_page_turns_into_the_dashboard(
+async def test_the_queue_page_turns_into_the_dashboard_which_lets_the_next_visitor_in_when_closed(
     chromium: Browser, settings: Settings
 ) -> None:
     url = serve.build_dashboard_url(settings)
@@ -45,16 +45,7 @@ async def test_the_queue_page_turns_into_the_dashboard(
             (await inside.post(end, data={"_xsrf": xsrf})).raise_for_status()
             await visitor.page.wait_for_selector(".liq-root")
             assert not visitor.outside
-
-
-@pytest.mark.asyncio(loop_scope="session")
-async def test_a_closed_page_lets_the_next_visitor_in(
-    chromium: Browser, settings: Settings
-) -> None:
-    url = serve.build_dashboard_url(settings)
-    async with opened(chromium, url) as first:
-        await first.page.wait_for_selector(".liq-root")
-        async with opened(chromium, url) as second:
-            await second.shows("You are next", "h1")
-            await first.page.goto("about:blank")
-            await second.page.wait_for_selector(".liq-root")
+            async with opened(chromium, url) as second:
+                await second.shows("You are next", "h1")
+                await visitor.page.goto("about:blank")
+                await second.page.wait_for_selector(".liq-root")

@@ -197,8 +197,8 @@ def test_a_server_that_ends_leaves_none_behind(
     tmp_path: Path, end: Callable[[psutil.Process], None]
 ) -> None:
     settings = Settings.load(home=tmp_path, **find_free_ports())
-    with serving(settings, tmp_path / "log", "--pool", "2") as server:
-        eventually(lambda: len(forked(server)) == 2)
+    with serving(settings, tmp_path / "log", "--pool", "1") as server:
+        eventually(lambda: forked(server))
         family = server.children(recursive=True)
         end(server)
         eventually(lambda: not any(map(psutil.Process.is_running, family)))

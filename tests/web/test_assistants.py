@@ -120,7 +120,7 @@ async def test_every_query_is_a_tool_with_the_rows_of_hit(own: Settings) -> None
 
 @pytest.mark.stack
 async def test_an_answer_since_a_time_names_its_window(own: Settings) -> None:
-    async with over_stdio(own) as client:
+    async with Client(create_server(own)) as client:
         result = await client.call_tool("totals", {"since": "2026-01-01"})
     assert result.structured_content["since"] == "2026-01-01T00:00:00+00:00"
     assert result.structured_content["until"] > "2026-01-02"
@@ -153,7 +153,7 @@ async def test_an_answer_states_what_limits_it(own: Settings) -> None:
     )
     questdb.execute(sql.format(LIQUIDATIONS.table(own)), None, own)
     eventually(lambda: len(liq.hit("odd_rows", settings=own, until=END)))
-    async with over_stdio(own) as client:
+    async with Client(create_server(own)) as client:
         result = await client.call_tool("by_exchange", {"until": END, "assets": ["btc", "NOPE"]})
     text, data = text_of(result), result.structured_content
     head, *lines = text.splitlines()
@@ -174,7 +174,7 @@ async def test_an_answer_states_what_limits_it(own: Settings) -> None:
 async def test_gaps_of_other_exchanges_do_not_mark_the_sums_of_complete_feeds(
     own: Settings,
 ) -> None:
-    async with over_stdio(own) as client:
+    async with Client(create_server(own)) as client:
         bybit = await client.call_tool("totals", {"until": END, "exchange": ["bybit"]})
         okx = await client.call_tool("totals", {"until": END, "exchange": ["okx"]})
         gate = await client.call_tool("totals", {"until": END, "exchange": ["gate"]})
@@ -186,7 +186,7 @@ async def test_gaps_of_other_exchanges_do_not_mark_the_sums_of_complete_feeds(
 @pytest.mark.stack
 async def test_an_answer_has_a_limit_of_rows_and_says_how_to_go_on(own: Settings) -> None:
     given = {"until": END, "rows": 2}
-    async with over_stdio(own) as client:
+    async with Client(create_server(own)) as client:
         first = await client.call_tool("prints", given)
         second = await client.call_tool("prints", {**given, "offset": 2})
         too_many = await client.call_tool("prints", {**given, "rows": 1001})
@@ -200,7 +200,8 @@ async def test_an_answer_has_a_limit_of_rows_and_says_how_to_go_on(own: Settings
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_errors_are_one_line(offline: Settings, mode: str) -> None:
-    async with over_stdio(offline, mode=mode) as client:
+    old = over_stdio(offline, mode=mode)
+    async with old if mode == "legacy" else Client(create_server(offline), mode=mode) as client:
         calls: list[tuple[str, dict[str, Any], str]] = [
             ("totls", {}, "unknown query 'totls', did you mean 'totals'?"),
             ("totals", {"windw": "1h"}, "totals has no parameter 'windw', did you mean 'window'?"),
@@ -240,7 +241,7 @@ async def test_an_answer_has_a_limit_of_time(stack: Settings) -> None:
 
 @pytest.mark.stack
 async def test_resources_explain_words_coverage_venues_and_queries(own: Settings) -> None:
-    async with over_stdio(own) as client:
+    async with Client(create_server(own)) as client:
         listed = (await client.list_resources()).resources
         assert [resource.uri for resource in listed] == [*answers.RESOURCES]
         assert "| **notional** | size in USD" in await read(client, "liq://glossary")
