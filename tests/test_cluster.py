@@ -92,6 +92,8 @@ class Cluster:
         }
 
         def format_storage() -> None:
+            if (self.home / name / "meta.properties").exists():
+                return  # Java takes a second to find that it has nothing to do
             words = ["format", "--ignore-formatted", f"--config={file}"]
             words.append(f"--cluster-id={environment['CLUSTER_ID']}")
             command = self.java("kafka.tools.StorageTool", *words)
@@ -205,7 +207,7 @@ def test_topics_have_three_replicas(cluster: Cluster) -> None:
 
 
 async def test_a_broker_killed_while_publishing_costs_nothing(cluster: Cluster) -> None:
-    number = 10_000
+    number = 3_000
     async with Publisher(cluster.settings) as publisher:
         for sent in range(number):
             if sent == number // 4:

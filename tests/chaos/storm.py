@@ -348,7 +348,7 @@ class Storm:
             assert not pd.isna(newest)
             return bool(newest >= target)
 
-        eventually(visible, deadline=300, every=0.2)
+        eventually(visible, deadline=300, every=0.5)
 
     # What came of it.
 

@@ -1,11 +1,13 @@
 """The real servers, up and down. What would disturb other tests happens to a stack of its own."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 import httpx
 import psutil
@@ -20,18 +22,25 @@ from liq.errors import QuestDBError, StackError
 from liq.query import questdb
 from liq.stack import ServiceState
 from liq.stack.control import wait_healthy
+from liq.stack.servers import SERVERS
 from liq.stack.service import Service
-from support.helpers import PATIENCE_S, eventually, find_free_ports
+from stack.conftest import liq as run_liq
+from stack.conftest import shows_healthy
+from support.helpers import PATIENCE_S, configure_questdb, eventually, find_free_ports
+from support.machine import of_home, stepped
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("patient_probes")]
 
 HEALTHY = dict.fromkeys(("kafka", "questdb", "connect"), ServiceState.HEALTHY)
 STOPPED = dict.fromkeys(HEALTHY, ServiceState.STOPPED)
+DIED = dict.fromkeys(HEALTHY, ServiceState.DIED)
+SLEEP = ["sleep", "1000"]
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings.load(home=tmp_path_factory.mktemp("own"), **find_free_ports())
+    configure_questdb(settings)
     yield settings
     local.down(settings)
 
@@ -156,8 +165,42 @@ def test_two_ups_at_once_start_one_stack(own: Settings) -> None:
     assert states(own) == HEALTHY
 
 
-def test_data_survives_down_and_up(own: Settings) -> None:
+def test_up_starts_a_killed_server_and_leaves_the_others(own: Settings) -> None:
     local.up(own)
+    before = processes(own)
+    before["questdb"].kill()
+    eventually(lambda: states(own) == HEALTHY | {"questdb": ServiceState.DIED})
+    local.up(own)
+    assert states(own) == HEALTHY
+    after = processes(own)
+    assert after.pop("questdb") != before.pop("questdb")
+    assert after == before
+
+
+def test_stop_and_start_one(own: Settings) -> None:
+    local.up(own)
+    local.stop("questdb", own)
+    assert states(own) == HEALTHY | {"questdb": ServiceState.STOPPED}
+    local.start("questdb", own)
+    assert states(own) == HEALTHY
+    with pytest.raises(StackError, match="there is no server 'spark'; valid are: kafka"):
+        local.stop("spark", own)
+
+
+def test_a_changed_setting_restarts_the_services_it_concerns(own: Settings) -> None:
+    local.up(own)
+    before = processes(own)
+    changed = own.model_copy(update={"questdb_reader_password": SecretStr("another")})
+    with pytest.raises(QuestDBError, match="refused the password"):
+        questdb.fetch("select 1", settings=changed)
+    local.up(changed)
+    assert questdb.fetch("select 1 one", settings=changed)["one"].item() == 1
+    assert processes(changed)["kafka"] == before["kafka"]
+
+
+def test_data_survives_down_and_up(own: Settings) -> None:
+    if not processes(own):  # else a server's settings may be another test's, which changes nothing
+        local.up(own)
     questdb.execute("insert into liquidations(ts, symbol) values(0, 'KEPT')", settings=own)
     messaging.ensure_topics(own.with_streams(liquidations={"topic": "kept"}))
 
@@ -177,37 +220,47 @@ def test_data_survives_down_and_up(own: Settings) -> None:
         admin.close()
 
 
-def test_up_starts_a_killed_server_and_leaves_the_others(own: Settings) -> None:
+def test_a_real_stack_goes_through_a_stepped_clock_damage_a_kill_and_a_reboot(
+    own: Settings, tmp_path: Path
+) -> None:
     local.up(own)
-    before = processes(own)
-    before["questdb"].kill()
-    eventually(lambda: states(own) == HEALTHY | {"questdb": ServiceState.DIED})
-    local.up(own)
-    assert states(own) == HEALTHY
-    after = processes(own)
-    assert after.pop("questdb") != before.pop("questdb")
-    assert after == before
+    questdb.execute("insert into liquidations(ts, symbol) values(1, 'KEPT TOO')", settings=own)
+    before, clock = processes(own), stepped(tmp_path, 7)
+    numbers = sorted(each.pid for each in before.values())
+    assert set(before) == set(SERVERS)
 
+    eventually(lambda: shows_healthy(own, len(SERVERS), within=clock))
+    for text in ("", None):
+        for name in SERVERS:
+            file = own.home / "run" / f"{name}.json"
+            file.unlink() if text is None else file.write_text(text)
+        done = run_liq(own, "up", within=clock)
+        assert done.returncode == 0, done.stderr
+        assert (processes(own), of_home(own)) == (before, numbers)
 
-def test_a_changed_setting_restarts_the_services_it_concerns(own: Settings) -> None:
-    local.up(own)
-    before = processes(own)
-    changed = own.model_copy(update={"questdb_reader_password": SecretStr("another")})
-    with pytest.raises(QuestDBError, match="refused the password"):
-        questdb.fetch("select 1", settings=changed)
-    local.up(changed)
-    assert questdb.fetch("select 1 one", settings=changed)["one"].item() == 1
-    assert processes(changed)["kafka"] == before["kafka"]
+    for process in before.values():
+        process.kill()
+    eventually(lambda: states(own) == DIED)
+    assert of_home(own) == []
+    assert run_liq(own, "down").returncode == 0  # nothing is left of it, so it is down
+    assert states(own) == STOPPED
 
-
-def test_stop_and_start_one(own: Settings) -> None:
-    local.up(own)
-    local.stop("questdb", own)
-    assert states(own) == HEALTHY | {"questdb": ServiceState.STOPPED}
-    local.start("questdb", own)
-    assert states(own) == HEALTHY
-    with pytest.raises(StackError, match="there is no server 'spark'; valid are: kafka"):
-        local.stop("spark", own)
+    # as after a boot: other processes have the pids by now
+    strangers = [subprocess.Popen(SLEEP) for _ in SERVERS]
+    for name, stranger in zip(SERVERS, strangers, strict=True):
+        entry = {"pid": stranger.pid, "created": 0, "born": "then 1", "definition": "", "argv": []}
+        (own.home / "run" / f"{name}.json").write_text(json.dumps(entry))
+    assert states(own) == DIED
+    assert run_liq(own, "up", within=clock).returncode == 0
+    assert len(of_home(own)) == len(SERVERS)
+    sql = "select symbol from liquidations where symbol = 'KEPT TOO'"
+    eventually(lambda: len(questdb.fetch(sql, settings=own)) == 1)
+    assert run_liq(own, "down", within=clock).returncode == 0
+    assert of_home(own) == []
+    assert all(stranger.poll() is None for stranger in strangers)
+    for stranger in strangers:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_down_ends_the_services_that_a_killed_liq_had_started(own: Settings) -> None:
@@ -236,8 +289,7 @@ def test_a_taken_port_starts_nothing_and_is_one_clear_error(own: Settings) -> No
 def test_a_server_that_fails_to_start_shows_its_last_words(own: Settings) -> None:
     local.down(own)
     conf = own.home / "questdb" / "conf" / "server.conf"
-    conf.parent.mkdir(parents=True, exist_ok=True)
-    good = conf.read_text() if conf.exists() else ""
+    good = conf.read_text()
     conf.write_text("shared.worker.count=many\n")
     try:
         with pytest.raises(StackError, match=r"questdb ended .*questdb\.log(?s:.*)worker\.count"):

@@ -2,27 +2,21 @@
 
 import asyncio
 import os
-import shutil
-import signal
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
-import liq
 from liq import stack as local
 from liq.config import Settings
 from liq.delivery.messaging import Publisher
 from liq.errors import ConfigError
 from liq.query import queries, questdb
-from liq.records.streams import CASCADES
-from liq.stack import jars
 from liq.stack.servers import SERVERS, define_servers
-from support.helpers import PATIENCE_S, consume, eventually, find_free_ports, finish, running
-from support.homes import ALL, BEYOND, ODD
+from support.helpers import PATIENCE_S, eventually, find_free_ports
+from support.homes import ALL, BEYOND, ODD, link_jars
 from support.rows import liquidation
 
 STAYS = {"logs", "run", "secrets.json"}
@@ -77,14 +71,6 @@ def shown(settings: Settings) -> float:
     return float(found["long_usd"].item())
 
 
-def with_jars_of(stack: Settings, settings: Settings) -> Path:
-    """Give a cache of its own the jars that are built already."""
-    folder = jars.find_folder(settings)
-    without = shutil.ignore_patterns("*.jsa")
-    shutil.copytree(jars.find_folder(stack), folder, copy_function=os.link, ignore=without)
-    return folder
-
-
 @pytest.mark.stack
 @pytest.mark.timeout(900)
 def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_all(
@@ -92,7 +78,7 @@ def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_al
 ) -> None:
     home, cache = tmp_path / f"home {ALL}{BEYOND}", tmp_path / f"cache {ALL}"
     settings = Settings.load(home=home, cache=cache, **find_free_ports())
-    folder = with_jars_of(stack, settings)
+    folder = link_jars(stack, settings)
 
     def command(*words: str) -> str:
         done = subprocess.run(
@@ -129,38 +115,3 @@ def test_a_row_goes_through_a_stack_with_all_odd_characters_and_reset_deletes_al
         assert not [line for line in lines if str(home) in " ".join(line)]
     finally:
         local.down(settings)
-
-
-@pytest.mark.stack
-@pytest.mark.timeout(900)
-def test_spark_works_in_such_folders_and_reads_such_files(
-    pipeline: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-    odd = {"home": tmp_path / f"home {ALL}{BEYOND}", "cache": tmp_path / f"cache {ALL}"}
-    settings = pipeline.model_copy(update=odd)
-    with_jars_of(pipeline, settings)
-    now = datetime.now(UTC)
-    moments = [*(now - timedelta(minutes=5) for _ in range(5)), now]
-
-    async def publish_all() -> None:
-        async with Publisher(settings) as publisher:
-            for number, moment in enumerate(moments):
-                await publisher.publish(liquidation(moment, 1.0, event_id=number))
-
-    asyncio.run(publish_all())
-    with running(settings, "-m", "liq", "spark", "--every", "1") as process:
-        eventually(lambda: consume(CASCADES.topic(settings), settings), deadline=500, every=1)
-        finish(process, signal.SIGTERM)
-    assert {each.name for each in settings.home.iterdir()} >= {"spark", "logs"}
-
-    prints = tmp_path / f"prints {ALL}.parquet"
-    eventually(lambda: len(queries.hit("prints", window="1h", settings=settings)) == len(moments))
-    liq.export("prints", prints, window="1h", settings=settings)
-    out = tmp_path / f"found {ALL}.csv"
-    with running(
-        settings, "-m", "liq", "spark", "batch", str(prints), "--out", str(out)
-    ) as process:
-        said, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    assert len(out.read_text().splitlines()) == 2

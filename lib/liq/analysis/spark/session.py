@@ -20,6 +20,11 @@ from liq.errors import SparkAwayError, SparkError
 from liq.stack import health, jars, java
 from liq.stack.service import OnEvent, ignore_event
 
+# Spark's default one runs programs for each file of a local checkpoint, dozens a batch
+_FILE_MANAGER = (
+    "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+)
+_MANAGED_BY = "spark.sql.streaming.checkpointFileManagerClass"
 _links = contextlib.ExitStack()
 atexit.register(_links.close)
 
@@ -133,4 +138,5 @@ def _place(settings: Settings, *, ui: bool) -> dict[str, str]:
         "spark.ui.killEnabled": "false",  # its pages ask for no login
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": str(settings.home / "spark" / "warehouse"),
+        **({} if settings.spark_checkpoints else {_MANAGED_BY: _FILE_MANAGER}),
     }
