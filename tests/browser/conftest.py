@@ -433,6 +433,10 @@ class SharedPage:
         if self._session.testsfailed > failed:  # of a fixture, which the test does not raise in
             await self.close()
 
+    def resize(self, viewport: ViewportSize) -> None:
+        """Give the page to the next tests in another size."""
+        self._preferences["viewport"] = viewport
+
     async def close(self) -> None:
         """Leave the page; the next test opens another one."""
         self._visitor = None
