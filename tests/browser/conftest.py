@@ -64,7 +64,7 @@ FLAGS = [
     "--disable-sync",
 ]
 POOL = 2
-RATE = 5  # simulated liquidations a second; each page redraws for new ones
+RATE = 2  # simulated liquidations a second; each page redraws for new ones
 expect.set_options(timeout=1_000 * PATIENCE_S)  # contexts' own limit does not apply to it
 ZONE = "Australia/Adelaide"  # half hours from UTC; browsers call Asia/Kolkata by its old name
 VIEWPORT = ViewportSize(width=1280, height=900)
