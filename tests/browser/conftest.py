@@ -64,7 +64,7 @@ FLAGS = [
     "--disable-sync",
 ]
 POOL = 2
-RATE = 5  # simulated liquidations a second; each page redraws for new ones
+RATE = 2  # simulated liquidations a second; each page redraws for new ones
 expect.set_options(timeout=1_000 * PATIENCE_S)  # contexts' own limit does not apply to it
 ZONE = "Australia/Adelaide"  # half hours from UTC; browsers call Asia/Kolkata by its old name
 VIEWPORT = ViewportSize(width=1280, height=900)
@@ -432,6 +432,10 @@ class SharedPage:
             raise
         if self._session.testsfailed > failed:  # of a fixture, which the test does not raise in
             await self.close()
+
+    def resize(self, viewport: ViewportSize) -> None:
+        """Give the page to the next tests in another size."""
+        self._preferences["viewport"] = viewport
 
     async def close(self) -> None:
         """Leave the page; the next test opens another one."""

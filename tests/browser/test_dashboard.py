@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 
 from browser.conftest import (
     POOL,
@@ -19,6 +20,7 @@ from browser.conftest import (
     Visit,
     Visiting,
     kernels,
+    opened,
     publishing,
     serving,
     threaded,
@@ -72,7 +74,7 @@ async def test_bars_are_drawn_and_follow_new_events(share: Visiting, market: Pro
 
 async def test_the_page_reports_painted_updates(share: Visiting, market: Producer) -> None:
     async with share() as visitor:
-        for _ in range(3):
+        for _ in range(2):  # after the first bars
             await visitor.redraws()
         painted = re.findall(r'"painted".{0,20}"update": ?(\d+)', "\n".join(visitor.sent))
         assert len(set(painted)) >= 3
@@ -206,23 +208,15 @@ new MutationObserver(() => {
 """
 
 
-async def test_charts_are_drawn_one_a_frame(
-    visit: Visiting, market: Producer, page_url: str
+async def test_visitors_at_once_see_charts_one_a_frame_then_live_bars_and_leave_no_kernel_behind(
+    chromium: Browser, visit: Visiting, market: Producer, server: psutil.Popen, page_url: str
 ) -> None:
-    """The first one shows before the last is drawn."""
-    async with visit("about:blank") as visitor:
-        await visitor.page.add_init_script(FRAMES)
-        await visitor.page.goto(page_url, wait_until="commit")
-        await visitor.until("window.drawn.length >= 4")
-        frames = await visitor.page.evaluate("window.drawn")
-        assert len(set(frames)) == len(frames)
-
-
-async def test_visitors_at_once_see_live_bars_and_leave_no_kernel_behind(
-    visit: Visiting, market: Producer, server: psutil.Popen
-) -> None:
+    pages = [opened(chromium, page_url, FRAMES), *(visit() for _ in range(POOL))]
     async with AsyncExitStack() as left:
-        visitors = [await left.enter_async_context(visit()) for _ in range(POOL + 1)]
+        visitors = [await left.enter_async_context(page) for page in pages]
+        await visitors[0].until("window.drawn.length >= 4")
+        frames = await visitors[0].page.evaluate("window.drawn")
+        assert len(set(frames)) == len(frames)  # the first one shows before the last is drawn
         await asyncio.gather(*(visitor.redraws() for visitor in visitors))
         used = {await kernel_of(visitor, server) for visitor in visitors}
         assert len(used) == len(visitors)  # those who found none ahead got one too

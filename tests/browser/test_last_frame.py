@@ -96,46 +96,35 @@ async def test_a_reload_shows_the_last_frame_until_the_page_has_drawn(
         assert visitor.complaints == []
 
 
-async def test_the_last_frame_of_the_prices_is_a_picture(
+async def test_the_last_frame_of_the_prices_is_a_picture_shown_only_at_its_own_address(
     share: Visiting, market: Producer, page_source: httpx.Response
 ) -> None:
     async with share() as visitor:
         await visitor.bars()
+        elsewhere = visitor.page.url
         await visitor.page.get_by_role("tab", name="Prices", exact=True).click()
         await visitor.page.wait_for_selector(".liq-candles .uplot canvas")
         await visitor.until("location.search.includes('board=Prices')")
         await stay_outlined(visitor.page, page_source)
-        await visitor.page.reload(wait_until="commit")
+        here = visitor.page.url
+        await visitor.page.goto(elsewhere, wait_until="commit")
+        await visitor.page.wait_for_selector(".liq-outline")
+        assert "liq-picture" not in await list_shown(visitor)
+        await visitor.page.goto(here, wait_until="commit")
         await visitor.shows("What is dimmed was seen on", "#liq-notice")
         assert (await list_shown(visitor)).count("liq-picture") == 2
 
 
-@pytest.mark.parametrize(
-    "stored",
-    ["", "{", "null", "[]", '{"address": "/?", "time": "soon"}', '{"address": "/?", "time": 0}'],
-)
 async def test_a_stored_frame_that_is_none_leaves_the_outlines(
-    visit: Visiting, page_url: str, page_source: httpx.Response, stored: str
+    visit: Visiting, page_url: str, page_source: httpx.Response
 ) -> None:
     async with visit("about:blank") as visitor:
-        await visitor.page.add_init_script(f"localStorage.setItem('liq-last-frame', {stored!r})")
-        await stay_outlined(visitor.page, page_source)
-        await visitor.page.goto(page_url, wait_until="commit")
-        await visitor.page.wait_for_selector(".liq-outline")
-        assert await visitor.page.locator("#liq-notice").text_content() == "Loading…"
-
-
-async def test_a_frame_is_shown_only_at_its_own_address(
-    share: Visiting, market: Producer, page_source: httpx.Response
-) -> None:
-    async with share() as visitor:
-        await visitor.bars()
-        await visitor.drawn()
-        await stay_outlined(visitor.page, page_source)
-        here = visitor.page.url
-        await visitor.page.goto(f"{here}?board=Prices", wait_until="commit")
-        await visitor.page.wait_for_selector(".liq-outline")
-        assert "main-svg" not in await list_shown(visitor)
-        await visitor.page.goto(here, wait_until="commit")
-        await visitor.shows("What is dimmed was seen on", "#liq-notice")
-        assert "main-svg" in await list_shown(visitor)
+        page = visitor.page
+        await stay_outlined(page, page_source)
+        await page.goto(page_url, wait_until="commit")
+        odd = '{"address": "/?", "time": "soon"}', '{"address": "/?", "time": 0}'
+        for stored in ("", "{", "null", "[]", *odd):
+            await page.evaluate("text => localStorage.setItem('liq-last-frame', text)", stored)
+            await page.reload(wait_until="commit")
+            await page.wait_for_selector(".liq-outline")
+            assert await page.locator("#liq-notice").text_content() == "Loading…"

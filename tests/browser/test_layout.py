@@ -148,27 +148,25 @@ DAMAGED = [
 ]
 
 
-@pytest.mark.parametrize("stored", DAMAGED)
-async def test_a_damaged_layout_hides_no_panel(
-    share: Visiting, market: Producer, stored: str
-) -> None:
+async def test_a_damaged_layout_hides_no_panel(share: Visiting, market: Producer) -> None:
     async with share() as visitor:
         await visitor.bars()
         panels = await visitor.page.evaluate(PANELS)
-        await visitor.open_board("Feeds")
-        await keep(visitor, **{"liq-layout": stored})
-        await visitor.open_board("Overview")  # each board is placed when it opens
+        for stored in DAMAGED:
+            await visitor.open_board("Feeds")
+            await keep(visitor, **{"liq-layout": stored})
+            await visitor.open_board("Overview")  # each board is placed when it opens
+            await has_panels(visitor, *panels)
+            await visitor.page.evaluate("localStorage.clear()")
         await visitor.bars()
-        await has_panels(visitor, *panels)
-        await visitor.page.evaluate("localStorage.clear()")
         await visitor.open_board("Feeds")
         assert visitor.complaints == []
 
 
 async def test_panels_moved_in_one_column_keep_their_sizes_on_a_wide_screen(
-    visit: Visiting, market: Producer
+    share: Visiting, market: Producer
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:
         await visitor.bars()
         await visitor.open_board("Patterns")
         await visitor.page.set_viewport_size({"width": 1280, "height": 900})
@@ -189,6 +187,10 @@ async def test_panels_moved_in_one_column_keep_their_sizes_on_a_wide_screen(
         now = await visitor.page.evaluate(SIZES)
         for name, size in before.items():
             assert now[name] == pytest.approx(size, abs=60), name
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
+        await visitor.page.get_by_role("button", name="Reset", exact=True).click()
+        await has_panels(visitor, *names)
+        await visitor.page.get_by_role("button", name="Arrange", exact=True).click()
 
 
 async def measure_feeds(visitor: Visit) -> float:
@@ -300,28 +302,29 @@ async def test_the_wall_shows_the_board_and_its_warnings_alone(
         assert visitor.complaints == []
 
 
-@pytest.mark.parametrize("screen", ["missing", "refused", "granted"])
 async def test_a_button_ends_the_wall_whether_it_has_the_whole_screen_or_not(
-    share: Visiting, market: Producer, screen: str
+    share: Visiting, market: Producer
 ) -> None:
-    refused = "Element.prototype.requestFullscreen = async () => { throw new TypeError(); }; 0"
-    absent = "delete Element.prototype.requestFullscreen"  # as on a phone of Apple
+    ways = {
+        "missing": "delete Element.prototype.requestFullscreen",  # as on a phone of Apple
+        "refused": "Element.prototype.requestFullscreen = async () => { throw new TypeError(); }",
+        "granted": "Element.prototype.requestFullscreen = whole",
+    }
     async with share() as visitor:
         await visitor.bars()
         await visitor.page.evaluate("window.whole = Element.prototype.requestFullscreen; 0")
-        if screen != "granted":
-            await visitor.page.evaluate(absent if screen == "missing" else refused)
         leave = visitor.page.get_by_role("button", name="Exit wall", exact=True)
-        assert not await leave.is_visible()
-        await visitor.page.get_by_role("button", name="Wall", exact=True).click()
-        await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="hidden")
-        if screen == "granted":
-            await visitor.until("document.fullscreenElement")
-        await leave.click()
-        await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="visible")
-        await visitor.until("!document.fullscreenElement")
-        assert not await leave.is_visible()
-        await visitor.page.evaluate("Element.prototype.requestFullscreen = whole; 0")
+        for way, script in ways.items():
+            await visitor.page.evaluate(f"{script}; 0")
+            assert not await leave.is_visible()
+            await visitor.page.get_by_role("button", name="Wall", exact=True).click()
+            await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="hidden")
+            if way == "granted":
+                await visitor.until("document.fullscreenElement")
+            await leave.click()
+            await visitor.page.get_by_label("Bucket", exact=True).wait_for(state="visible")
+            await visitor.until("!document.fullscreenElement")
+            assert not await leave.is_visible()
         assert visitor.complaints == []
 
 

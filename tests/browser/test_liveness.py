@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -226,20 +226,6 @@ async def test_a_page_without_its_kernel_has_no_button_for_a_notice_that_is_hidd
     await live(pipeline)
 
 
-async def test_a_row_that_liq_cannot_know_freezes_nothing(
-    pipeline: Pipeline, chromium: Browser
-) -> None:
-    await live(pipeline)
-    await asyncio.to_thread(insert_foreign_row, pipeline.settings)
-    await pipeline.visitor.shows("1 odd row(s) left out")
-    await live(pipeline)
-    await pipeline.visitor.redraws()
-    async with opened(chromium, serve.build_dashboard_url(pipeline.settings)) as another:
-        await another.page.locator(HEADER).get_by_text("live", exact=True).wait_for()
-        await another.shows("1 odd row(s) left out")
-        assert await another.bars()
-
-
 def insert_foreign_row(settings: Settings) -> None:
     """Write a row as another program may: enumerations that liq does not have, or nothing."""
     kinds, now = LIQUIDATIONS.columns(), micros_of(datetime.now(UTC))
@@ -267,20 +253,29 @@ def broken_catalogue(settings: Settings, query: str) -> Iterator[None]:
         settings.queries.write_text(sound)
 
 
-async def test_an_error_of_drawing_is_one_panels_fault_with_its_reason(
+async def test_an_odd_row_freezes_nothing_and_an_error_of_drawing_is_one_panels_fault(
     pipeline: Pipeline, chromium: Browser
 ) -> None:
     await live(pipeline)
     page = pipeline.visitor.page
-    with broken_catalogue(pipeline.settings, "top_symbols"):
-        await says(pipeline, "Top symbols: ", ".liq-symbols .liq-fault")
-        await says(pipeline, "liq logs dashboard", ".liq-symbols .liq-fault")
-        await says(pipeline, "broken")
-        await pipeline.visitor.redraws()  # the other panels go on
-        assert await page.locator(".liq-exchanges .liq-fault p").count() == 0
-        async with opened(chromium, serve.build_dashboard_url(pipeline.settings)) as another:
+    await asyncio.to_thread(insert_foreign_row, pipeline.settings)
+    await pipeline.visitor.shows("1 odd row(s) left out")
+    await live(pipeline)
+    await pipeline.visitor.redraws()
+    async with AsyncExitStack() as left:
+        with broken_catalogue(pipeline.settings, "top_symbols"):
+            await says(pipeline, "Top symbols: ", ".liq-symbols .liq-fault")
+            await says(pipeline, "liq logs dashboard", ".liq-symbols .liq-fault")
+            await says(pipeline, "broken")
+            await pipeline.visitor.redraws()  # the other panels go on
+            assert await page.locator(".liq-exchanges .liq-fault p").count() == 0
+            another = await left.enter_async_context(
+                opened(chromium, serve.build_dashboard_url(pipeline.settings))
+            )
             await another.shows("Top symbols: ", ".liq-symbols .liq-fault")
             assert await another.bars()
+        await another.page.locator(HEADER).get_by_text("live", exact=True).wait_for()
+        await another.shows("1 odd row(s) left out")
     await live(pipeline)
     await page.wait_for_selector(".liq-symbols .liq-fault p", state="detached")
     log = pipeline.log.read_text()

@@ -75,9 +75,9 @@ async def brush(visitor: Visit) -> None:
 
 
 async def test_back_undoes_a_brush_by_its_button_and_by_the_browsers(
-    visit: Visiting, market: Producer, server: psutil.Popen
+    share: Visiting, market: Producer, server: psutil.Popen
 ) -> None:
-    async with visit() as visitor:
+    async with share() as visitor:  # new in the module's first test: Back has nothing to undo
         await visitor.bars()
         kernel = await kernel_of(visitor, server)
         for way in ("button", "browser"):
@@ -211,10 +211,10 @@ async def test_a_typed_start_is_kept_and_live(share: Visiting, market: Producer)
 
 
 async def test_a_fixed_start_gives_way_to_a_window_as_long_as_itself(
-    visit: Visiting, market: Producer, page_url: str
+    share: Visiting, market: Producer
 ) -> None:
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=4)
-    async with visit(f"{page_url}&from={start:%Y-%m-%dT%H:%M:%SZ}") as visitor:
+    async with share(f"from={start:%Y-%m-%dT%H:%M:%SZ}") as visitor:
         await visitor.bars()
         await has_query(visitor, **{"from": f"{start:%Y-%m-%dT%H:%M:%SZ}"})
         window = visitor.page.get_by_label("Window", exact=True)
