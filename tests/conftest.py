@@ -103,6 +103,14 @@ def _quick_java() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_pydantic_plugins() -> Iterator[None]:
+    """Use no plugin of pydantic: each start of `liq` reads all packages' metadata for one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _patient_logins() -> Iterator[None]:
     """Wait longer for QuestDB's logins in this process: a busy machine takes seconds for one."""
     with pytest.MonkeyPatch.context() as patch:

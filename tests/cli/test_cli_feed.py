@@ -77,8 +77,9 @@ def test_one_url_is_one_venue_s() -> None:
     assert "--url" in str(result.exception)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    ("processes", "number"), [(1, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGTERM)]
+)
 def test_a_broker_that_is_away_is_awaited_until_a_signal(
     processes: int, number: signal.Signals, unused_tcp_port: int, tmp_path: Path
 ) -> None:

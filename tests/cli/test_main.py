@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ import typer
 import typer.main
 from pydantic_core import SchemaError
 
-from liq import cli
+from liq import cli, config
 from liq.cli import app
 from liq.cli.help import Group
 from liq.config import Settings
@@ -39,6 +39,21 @@ def list_commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any
     yield path, group
     for name, command in getattr(group, "commands", {}).items():
         yield from list_commands(command, *path, name)
+
+
+def run(
+    words: Sequence[str], environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run a command in this process, since a start of Python takes most of a command's time."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["liq", *words])
+    config.settings.cache_clear()
+    try:
+        with pytest.raises(SystemExit):
+            cli.main()
+    finally:
+        config.settings.cache_clear()
 
 
 COMMANDS = dict(list_commands(typer.main.get_command(app)))
@@ -115,10 +130,17 @@ def test_the_version_is_printed() -> None:
         ("hit totals -f jsn", "there is no 'jsn', did you mean 'json'? valid are: table, csv, "),
     ],
 )
-def test_a_misspelt_name_gets_a_suggestion(settings: Settings, words: str, hint: str) -> None:
+def test_a_misspelt_name_gets_a_suggestion(
+    settings: Settings,
+    words: str,
+    hint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (settings.home / "logs").mkdir(parents=True)
     (settings.home / "logs" / "kafka.log").touch()
-    said = show(*words.split(), environment=settings.environ())
+    run(words.split(), settings.environ(), monkeypatch)
+    said = capsys.readouterr().err
     assert hint in " ".join(said.split())
     assert "Traceback" not in said
 
@@ -144,8 +166,15 @@ def test_a_misspelt_name_gets_a_suggestion(settings: Settings, words: str, hint:
         ("notebook 02-explore -p symbols=[BTC", "'[BTC' is no list; give symbols=A,B"),
     ],
 )
-def test_an_error_of_usage_says_what_to_write(settings: Settings, words: str, hint: str) -> None:
-    said = show(*words.split(), environment=settings.environ())
+def test_an_error_of_usage_says_what_to_write(
+    settings: Settings,
+    words: str,
+    hint: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(words.split(), settings.environ(), monkeypatch)
+    said = capsys.readouterr().err
     assert hint in " ".join(said.split())
     assert "Traceback" not in said
     assert "Errno" not in said
@@ -397,34 +426,38 @@ def test_the_last_line_after_ctrl_c_names_what_runs(
     ],
     ids=" ".join,
 )
-def test_names_are_completed(settings: Settings, typed: list[str], expected: list[str]) -> None:
+def test_names_are_completed(
+    settings: Settings,
+    typed: list[str],
+    expected: list[str],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (settings.home / "logs").mkdir(parents=True)
     (settings.home / "logs" / "kafka.log").touch()
-    assert complete("bash", settings, *typed) == expected
+    assert complete("bash", settings, typed, capfd, monkeypatch) == expected
 
 
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        ("liq hit venue_share -p bucket=3", ["30s", "30m"]),
-        ("liq hit totals -p exchange=", [*VENUES]),
-        ("liq hit totals --param=wi", ["window=", "window=1h"]),
-        ("liq hit totals -p symbols=tBTCF0:USTF0", []),
-        ("liq hit totals -p window=1h --col", ["--columns"]),
-        ("liq hit totals -p window=1h --columns=prin", ["prints"]),
-    ],
-)
-def test_bash_completes_words_that_it_splits(
-    settings: Settings, typed: str, expected: list[str]
-) -> None:
+SPLIT = {
+    "liq hit venue_share -p bucket=3": ["30s", "30m"],
+    "liq hit totals -p exchange=": [*VENUES],
+    "liq hit totals --param=wi": ["window=", "window=1h"],
+    "liq hit totals -p symbols=tBTCF0:USTF0": [],
+    "liq hit totals -p window=1h --col": ["--columns"],
+    "liq hit totals -p window=1h --columns=prin": ["prints"],
+}
+
+
+def test_bash_completes_words_that_it_splits(settings: Settings) -> None:
     """bash itself runs the function that `liq --show-completion bash` prints."""
-    words = re.findall(r"[=:]+|[^\s=:]+", typed)  # as bash does
-    script = f"""
-        eval "$(_LIQ_COMPLETE=source_bash liq)"
-        COMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}
-        _liq_completion liq
-        printf '%s\n' "${{COMPREPLY[@]}}"
-    """
+    script = 'eval "$(_LIQ_COMPLETE=source_bash liq)"\n'
+    for typed in SPLIT:
+        words = re.findall(r"[=:]+|[^\s=:]+", typed)  # as bash does
+        script += f"""
+            COMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}
+            _liq_completion liq
+            echo "${{COMPREPLY[@]}}"
+        """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["/bin/bash", "-c", script],
@@ -434,18 +467,31 @@ def test_bash_completes_words_that_it_splits(
         check=True,
     )
     assert done.stderr == ""
-    assert done.stdout.split() == expected
+    found = [line.split() for line in done.stdout.splitlines()]
+    assert dict(zip(SPLIT, found, strict=True)) == SPLIT
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_each_shell_completes_queries(settings: Settings, shell: str) -> None:
-    assert "top_assets" in " ".join(complete(shell, settings, "hit", "top_a"))
+def test_each_shell_completes_queries(
+    settings: Settings,
+    shell: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    completed = complete(shell, settings, ["hit", "top_a"], capfd, monkeypatch)
+    assert "top_assets" in " ".join(completed)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_days_are_completed(settings: Settings, shell: str) -> None:
+def test_days_are_completed(
+    settings: Settings,
+    shell: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     today = str(datetime.now(UTC).date())
-    assert today in " ".join(complete(shell, settings, "hit", "totals", "-p", f"since={today[:3]}"))
+    typed = ["hit", "totals", "-p", f"since={today[:3]}"]
+    assert today in " ".join(complete(shell, settings, typed, capfd, monkeypatch))
 
 
 @pytest.mark.parametrize(
@@ -477,14 +523,23 @@ def test_a_reader_that_has_ended_is_no_error(
 
 
 def test_a_broken_catalogue_completes_nothing_in_silence(
-    settings: Settings, tmp_path: Path
+    settings: Settings,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "mine.json").write_text("{")
     broken = settings.model_copy(update={"queries": tmp_path / "mine.json"})
-    assert complete("bash", broken, "hit", "zz") == []
+    assert complete("bash", broken, ["hit", "zz"], capfd, monkeypatch) == []
 
 
-def complete(shell: str, settings: Settings, *typed: str) -> list[str]:
+def complete(
+    shell: str,
+    settings: Settings,
+    typed: Sequence[str],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[str]:
     """Ask as the shell's function does; typer's own scripts set these variables."""
     words = ("\n" if shell == "bash" else " ").join(["liq", *typed])
     asked = {
@@ -494,13 +549,7 @@ def complete(shell: str, settings: Settings, *typed: str) -> list[str]:
         "_TYPER_COMPLETE_ARGS": words,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
-    program = "import sys; sys.argv[0] = 'liq'; from liq.__main__ import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | settings.environ() | asked,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
+    run([], settings.environ() | asked, monkeypatch)
+    printed = capfd.readouterr()
+    assert printed.err == ""
+    return printed.out.split()

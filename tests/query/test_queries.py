@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Self
@@ -519,8 +517,3 @@ def test_listing_names_every_query_with_parameters_and_columns() -> None:
     assert list(listing.index) == list(SHIPPED)
     assert str(listing.loc["top_symbols", "parameters"]).startswith("window, since, until, symbols")
     assert listing.loc["latest_timestamp", "columns"] == "ts, first_ts, rows"
-
-
-def test_importing_liq_loads_neither_pandas_nor_psycopg() -> None:
-    code = "import sys, liq, liq.cli; sys.exit(bool({'pandas', 'psycopg'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -31,7 +31,7 @@ from support.records import numbered
 ROWS = 50
 UNTIL = "2026-01-01T11:00:00Z"
 CHILDREN = 4
-ASKS = 60
+ASKS = 20
 PUBLISHED = 25  # by each child
 PARENTS = 10_000_000  # the number of the parent's first record
 

@@ -2,8 +2,6 @@
 
 from importlib.metadata import requires
 
-from packaging.requirements import Requirement
-
 
 def describe_installation(extra: str) -> str:
     """Return the command that installs the packages of an extra.
@@ -15,6 +13,8 @@ def describe_installation(extra: str) -> str:
         >>> describe_installation("streamlit")
         "pip install 'streamlit>=1.67'"
     """
+    from packaging.requirements import Requirement  # noqa: PLC0415 - it would slow all commands
+
     wanted = map(Requirement, requires("liq") or ())
     needed = [
         f"'{each.name}{each.specifier}'"

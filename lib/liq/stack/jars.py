@@ -19,7 +19,7 @@ from liq.common import files
 from liq.common.text import describe_error
 from liq.config import Settings
 from liq.errors import StackError
-from liq.stack import downloads, java
+from liq.stack import java
 from liq.stack.java import plain_path
 from liq.stack.process import lock
 from liq.stack.service import Download, OnEvent
@@ -64,6 +64,8 @@ def fingerprint(source: Path) -> str:
 
 
 def _build(settings: Settings, target: Path, report: OnEvent) -> None:
+    from liq.stack import downloads  # noqa: PLC0415 - httpx would slow all commands
+
     source, store = files.find_asset("connect"), _store(settings.cache)
     jars = downloads.read_list(source / "jars.txt")
     downloads.fetch(

@@ -9,11 +9,10 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlencode
 
 from pydantic import SecretStr
-from traitlets.config import Config
 
 from liq.common import addresses, compat, files, kernels, web
 from liq.common.extras import describe_installation
@@ -22,6 +21,9 @@ from liq.config import settings as current_settings
 from liq.errors import ServeError
 from liq.notebook import copies
 from liq.web.voila_app import forking
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
 
 IDLE_KERNEL = 120  # seconds without a page, after which a kernel is ended
 
@@ -211,7 +213,7 @@ def define_apps_launcher() -> dict[str, Any]:
 
 def create_dashboard_config(
     settings: Settings, *, browser: bool = True, tracebacks: bool = False, pool: int = 2
-) -> Config:
+) -> "Config":
     """Return Voila's configuration."""
     token = settings.token.get_secret_value()
     config = kernels.create_config()
@@ -268,7 +270,7 @@ def create_dashboard_config(
     return config
 
 
-def create_lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> Config:
+def create_lab_config(settings: Settings, folder: Path, *, browser: bool = True) -> "Config":
     """Return JupyterLab's configuration, without requests to other hosts."""
     token = settings.lab_token.get_secret_value()
     config = kernels.create_config()

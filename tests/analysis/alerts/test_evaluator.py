@@ -24,13 +24,15 @@ from liq.cli import app
 from liq.config import Settings
 from liq.delivery.messaging import Publisher
 from liq.ingest.venues import VENUES
-from liq.query import queries
+from liq.query import queries, questdb
 from liq.records.model import Alert, Severity, Source, Text
+from liq.records.streams import STREAMS
 from support.helpers import (
     eventually,
     find_free_ports,
     finish,
     kafka_stopped,
+    own_streams,
     read_until,
     running,
 )
@@ -57,13 +59,27 @@ RULES: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def own(pipeline: Settings, tmp_path: Path) -> Settings:
-    """Topics, tables and sinks of the test's own, with rules and a receiver's address."""
-    file, port = tmp_path / "alerts.json", find_free_ports()["api_port"]
+def add_rules(settings: Settings, folder: Path) -> Settings:
+    """Return the settings with rules and a receiver's address."""
+    file, port = folder / "alerts.json", find_free_ports()["api_port"]
     file.write_text(json.dumps(RULES))
     url = SecretStr(f"http://127.0.0.1:{port}/{SECRET}")
-    return pipeline.model_copy(update={"alerts": file, "webhook_url": url})
+    return settings.model_copy(update={"alerts": file, "webhook_url": url})
+
+
+@pytest.fixture
+def own(stack: Settings, tmp_path: Path) -> Settings:
+    """Topics and tables of the test's own, without sinks, with rules."""
+    settings = own_streams(stack)
+    for stream in STREAMS:
+        questdb.ensure_table(settings, stream)
+    return add_rules(settings, tmp_path)
+
+
+@pytest.fixture
+def stored(pipeline: Settings, tmp_path: Path) -> Settings:
+    """Topics, tables and sinks of the test's own, with rules."""
+    return add_rules(pipeline, tmp_path)
 
 
 @pytest.fixture
@@ -89,15 +105,15 @@ def history(settings: Settings, rule: str) -> pd.DataFrame:
     return queries.fetch("alerts", settings, rules=[rule])
 
 
-def test_an_alert_is_stored_posted_and_cools_down_also_over_a_restart(own: Settings) -> None:
-    with running(own, "-m", "liq", "alerts", "--every", "0.1") as process:
-        printed(own, 2_500)
-        [row] = eventually(lambda: list(history(own, "burst").itertuples()))
+def test_an_alert_is_stored_posted_and_cools_down_also_over_a_restart(stored: Settings) -> None:
+    with running(stored, "-m", "liq", "alerts", "--every", "0.1") as process:
+        printed(stored, 2_500)
+        [row] = eventually(lambda: list(history(stored, "burst").itertuples()))
         assert (row.severity, row.message, row.value) == ("critical", "$2,500", 2_500)
         assert (row.query, row.measure, row.threshold) == ("totals", "long_usd", 1_000)
         assert not row.live
-        eventually(lambda: len(history(own, "short_rest")) >= 3)
-        with receiving(port_of(own)) as receiver:  # only now: it was down when the rule fired
+        eventually(lambda: len(history(stored, "short_rest")) >= 3)
+        with receiving(port_of(stored)) as receiver:  # only now: it was down when the rule fired
             eventually(lambda: receiver.posted)
             log = finish(process, signal.SIGTERM)
     assert [(each["rule"], each["value"]) for each in receiver.posted] == [("burst", 2_500)]
@@ -106,49 +122,51 @@ def test_an_alert_is_stored_posted_and_cools_down_also_over_a_restart(own: Setti
     assert "the webhook did not take burst: no connection; trying again" in log
     assert SECRET not in log
 
-    before = len(history(own, "short_rest"))
-    with running(own, "-m", "liq", "alerts", "--every", "0.1") as process:
-        eventually(lambda: len(history(own, "short_rest")) >= before + 2)
+    before = len(history(stored, "short_rest"))
+    with running(stored, "-m", "liq", "alerts", "--every", "0.1") as process:
+        eventually(lambda: len(history(stored, "short_rest")) >= before + 2)
         assert SECRET not in finish(process, signal.SIGINT)
-    assert len(history(own, "burst")) == 1
-    assert history(own, "quiet").empty
-    assert history(own, "short_rest")["message"].unique().tolist() == ["BTCUSDT simulator"]
+    assert len(history(stored, "burst")) == 1
+    assert history(stored, "quiet").empty
+    assert history(stored, "short_rest")["message"].unique().tolist() == ["BTCUSDT simulator"]
 
 
-def test_a_rule_sends_its_alerts_to_the_services_that_it_names(own: Settings) -> None:
-    assert own.alerts
+def test_a_rule_sends_its_alerts_to_the_services_that_it_names(stored: Settings) -> None:
+    assert stored.alerts
     rules = {
         "burst": RULES["burst"] | {"webhook": False, "notify": ["phone"]},
         "mailed": RULES["burst"] | {"webhook": False, "notify": ["mail"]},
     }
-    own.alerts.write_text(json.dumps(rules))
-    url = SecretStr(f"phone=ntfy://127.0.0.1:{port_of(own)}/{SECRET}")
-    own = own.model_copy(update={"notify_urls": url})
+    stored.alerts.write_text(json.dumps(rules))
+    url = SecretStr(f"phone=ntfy://127.0.0.1:{port_of(stored)}/{SECRET}")
+    stored = stored.model_copy(update={"notify_urls": url})
     with (
-        receiving(port_of(own), success=200) as receiver,
-        running(own, "-m", "liq", "alerts", "--every", "0.1") as process,
+        receiving(port_of(stored), success=200) as receiver,
+        running(stored, "-m", "liq", "alerts", "--every", "0.1") as process,
     ):
-        printed(own, 2_500)
-        eventually(lambda: len(history(own, "burst")) + len(history(own, "mailed")) == 2)
+        printed(stored, 2_500)
+        eventually(lambda: len(history(stored, "burst")) + len(history(stored, "mailed")) == 2)
         eventually(lambda: receiver.posted)
         log = finish(process, signal.SIGTERM)
     [only] = receiver.posted
     assert only["title"] == "[SIMULATED OR REPLAYED DATA] CRITICAL burst"
     text, link = only["message"].split("\n")
     assert text == "$2,500"
-    assert link.startswith(f"{own.dashboard_url}/?board=Overview&bucket=1m&from=")
+    assert link.startswith(f"{stored.dashboard_url}/?board=Overview&bucket=1m&from=")
     assert "no address of LIQ_NOTIFY_URLS is named 'mail'" in log
     assert SECRET not in log
 
 
-def test_an_alert_raised_before_kafka_starts_is_stored(own: Settings) -> None:
-    printed(own, 2_500)
+def test_an_alert_raised_before_kafka_starts_is_stored(stored: Settings) -> None:
+    printed(stored, 2_500)
     with ExitStack() as programs:
-        with kafka_stopped(own):
-            process = programs.enter_context(running(own, "-m", "liq", "alerts", "--every", "0.1"))
+        with kafka_stopped(stored):
+            process = programs.enter_context(
+                running(stored, "-m", "liq", "alerts", "--every", "0.1")
+            )
             read_until(process, "waiting for Kafka")
             read_until(process, "CRITICAL burst: $2,500")
-        eventually(lambda: len(history(own, "burst")) == 1)
+        eventually(lambda: len(history(stored, "burst")) == 1)
         finish(process, signal.SIGTERM)
 
 
@@ -201,8 +219,8 @@ def test_the_shipped_rules_can_all_be_evaluated(own: Settings) -> None:
     assert messages["feed_silent"].startswith("okx (live) is disconnected, last report ")
 
 
-async def test_each_dead_feed_is_reported_once_also_over_a_restart(own: Settings) -> None:
-    shipped = own.model_copy(update={"alerts": None})
+async def test_each_dead_feed_is_reported_once_also_over_a_restart(stored: Settings) -> None:
+    shipped = stored.model_copy(update={"alerts": None})
     long_ago = datetime.now(UTC) - timedelta(minutes=20)
     another, ended, *venues = VENUES
     dead = [health(long_ago, exchange=name, connected=number % 2 == 0)
@@ -221,8 +239,8 @@ async def test_each_dead_feed_is_reported_once_also_over_a_restart(own: Settings
         await asyncio.to_thread(
             eventually, lambda: len(history(shipped, "feed_silent")) == len(venues)
         )
-        stored = history(shipped, "feed_silent")
-        assert set(stored["subject"]) == {f"{name}, live" for name in venues}
+        found = history(shipped, "feed_silent")
+        assert set(found["subject"]) == {f"{name}, live" for name in venues}
         await asyncio.to_thread(report, shipped, [health(long_ago, exchange=another)])
         assert subjects_of(await Evaluator(publisher, shipped).tick()) == [f"{another}, live"]
 

@@ -12,12 +12,13 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-import zmq
-from traitlets.config import Config
+from typing import TYPE_CHECKING
 
 from liq.common.files import lock
 from liq.common.forks import Private
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
 
 _LOG = logging.getLogger(__name__)
 _SPECS = Path(__file__).with_name("jupyter")
@@ -33,13 +34,16 @@ def build_environment() -> dict[str, str]:
     return {"JUPYTER_PATH": os.pathsep.join([str(_SPECS), *filter(None, others)])}
 
 
-def create_config() -> Config:
+def create_config() -> "Config":
     """Return the configuration of `KernelManager` that keeps other users out of its kernels.
 
     It needs the variables of `build_environment`. Kernels have their sockets beside their
     connection file, so that file must be in a `private_folder`. Where ZeroMQ has no unix sockets,
     kernels use TCP encrypted with CurveZMQ.
     """
+    import zmq  # noqa: PLC0415 - keeps the import of this module fast
+    from traitlets.config import Config  # noqa: PLC0415 - as above
+
     config = Config()
     config.AsyncKernelManager.client_class = "liq.common.compat.kernel_client.Client"
     if zmq.has("ipc"):

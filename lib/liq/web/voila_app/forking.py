@@ -16,8 +16,6 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 
-from traitlets.config import Config
-
 from liq.common.compat import fork_server
 
 # on other systems, system libraries may not survive a fork; before 3.11.1 every user of the machine
@@ -84,9 +82,10 @@ def fork(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> K
 
 
 def _run(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> None:
-    import numpy as np  # noqa: PLC0415 - the server needs neither
+    import numpy as np  # noqa: PLC0415 - the server does not need it
+    from traitlets.config import Config  # noqa: PLC0415 - no other command needs it
 
-    from liq.common.kernels import program  # noqa: PLC0415
+    from liq.common.kernels import program  # noqa: PLC0415 - as numpy
 
     np.random.seed()  # Python reseeds its own generator in a fork, numpy does not
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
