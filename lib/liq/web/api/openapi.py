@@ -19,7 +19,7 @@ _DTYPES: dict[str, dict[str, Any]] = {
     "str": {"type": ["string", "null"]},
     "datetime64[us, UTC]": {"type": ["string", "null"], "format": "date-time"},
 }
-_NAMES = {"type": "string", "pattern": r"^[\u0001-\uffff]*$"}
+NAMES = {"type": "string", "pattern": r"^[\u0001-\uffff]*$"}
 _KINDS: dict[str, dict[str, Any]] = {
     "interval": {"type": "string"},
     "column": {"type": "string"},
@@ -27,8 +27,8 @@ _KINDS: dict[str, dict[str, Any]] = {
     "int": {"type": "integer"},
     "float": {"type": "number"},
     "timestamp": {"type": "string", "format": "date-time"},
-    "list": {"anyOf": [{"type": "array", "items": _NAMES}, _NAMES]},  # or one text with commas
-    "string": _NAMES,
+    "list": {"anyOf": [{"type": "array", "items": NAMES}, NAMES]},  # or one text with commas
+    "string": NAMES,
 }
 _ERRORS = {
     "400": "a parameter is unknown or out of range; the error lists what is valid",
