@@ -657,6 +657,19 @@ def test_a_range_drawn_on_a_chart_becomes_the_window(own: Settings) -> None:
     assert dashboard.model.until is None
 
 
+def test_a_range_drawn_on_the_future_part_of_the_running_bucket_is_undone(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashboard = Dashboard(settings=own)
+    chart, sent = overview(dashboard).bars, list[object]()
+    monkeypatch.setattr(chart, "send", lambda content, *_args: sent.append(content))
+    soon = time.time() * 1000 + 60_000
+    chart._handle_custom_msg({"type": "brush", "from": soon, "to": soon + 60_000}, [])
+    assert sent == [{"type": "undo"}]
+    assert (dashboard.model.since, dashboard.model.until) == (None, None)
+    assert "Controls: " not in page(dashboard)
+
+
 def test_a_range_drawn_on_a_chart_of_local_times_is_the_range_that_was_seen(own: Settings) -> None:
     insert(own, [fresh(100)])
     dashboard = Dashboard(settings=own)

@@ -272,6 +272,11 @@ function render({ model, el }) {
   model.on("change:label", name);
   name();
   model.on("change:spec", receive);
+  // a drawn range that is not taken
+  const undo = ({ type }) => {
+    if (type === "undo") globalThis.Plotly?.relayout(chart, { "xaxis.range": [...model.get("spec").layout.xaxis.range] });
+  };
+  model.on("msg:custom", undo);
   chart.addEventListener("liq-room", draw);
   // margins and titles depend on the size, so that plotly's own resizing is not enough
   const size = new ResizeObserver(() => chart.clientWidth && draw());
@@ -282,6 +287,7 @@ function render({ model, el }) {
     size.disconnect();
     model.off("change:label", name);
     model.off("change:spec", receive);
+    model.off("msg:custom", undo);
     globalThis.Plotly?.purge(chart);
   };
 }

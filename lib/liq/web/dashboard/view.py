@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import ipywidgets as widgets
@@ -453,15 +453,17 @@ class Dashboard:
         controls.bind(self.model, "board", tabs, self._actions)
         return tabs
 
-    def _select_range(self, span: Span | None) -> None:
-        if span is None and self.model.until is None:
-            return  # a double click on a chart that is live resets its zoom alone
-        if span is None:
-            self.model.go_live()
-        else:  # charts have the times of the page's time zone
+    def _select_range(self, span: Span | None) -> bool:
+        """Show a range that was drawn on a chart; return False if all of it is in the future."""
+        if span:  # charts have the times of the page's time zone
             zone = self._find_zone()
             start, end = (each.replace(tzinfo=zone).astimezone(UTC) for each in span)
+            if start >= datetime.now(UTC):  # in the running bucket, which ends later
+                return False
             self.model.travel(start, end)
+        elif self.model.until:  # a double click on a chart that is live resets its zoom alone
+            self.model.go_live()
+        return True
 
     def _find_zone(self) -> tzinfo:
         """Return the time zone of the charts."""

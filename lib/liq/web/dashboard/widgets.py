@@ -216,16 +216,18 @@ class Plot(anywidget.AnyWidget):
         super().__init__(**traits)
         self.on_msg(self._send_library)
 
-    def on_brush(self, brushed: Callable[[Span | None], object], boundary: ErrorBoundary) -> None:
+    def on_brush(self, brushed: Callable[[Span | None], bool], boundary: ErrorBoundary) -> None:
         """Call ``brushed`` with the start and end of a drawn range; None after a double-click.
 
-        ``boundary`` shows its exceptions.
+        If it returns False, the chart shows its own range again. ``boundary`` shows its exceptions.
         """
 
         @boundary.wrap
         def receive(_widget: object, message: dict[str, Any], _buffers: object) -> None:
             if message.get("type") == "brush":
-                brushed((_parse_moment(message["from"]), _parse_moment(message["to"])))
+                span = _parse_moment(message["from"]), _parse_moment(message["to"])
+                if not brushed(span):
+                    self.send({"type": "undo"})
             elif message.get("type") == "unbrush":
                 brushed(None)
 
