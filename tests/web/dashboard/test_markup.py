@@ -85,6 +85,21 @@ def test_a_link_to_a_cascade_keeps_the_sizes_of_the_page() -> None:
     assert "asset=BTC&minimum=5000&maximum=1000000" in bubble["ids"][0]
 
 
+def test_sums_in_tables_are_marked_where_a_feed_was_disconnected_or_partial() -> None:
+    run = cascade("BTC")
+    [start], hour = run["from_ts"], pd.Timedelta("1h")
+    during, before = (
+        pd.DataFrame({"exchange": ["okx"], "from_ts": [begin], "to_ts": [begin + hour]})
+        for begin in (start - hour / 2, start - 2 * hour)
+    )
+    marks = [markup.render_cascades(run, gaps=gaps).count("≥ ") for gaps in (during, before, None)]
+    assert marks == [4, 0, 0]  # prints, longs, shorts and the peak
+    assert markup.render_cascades(run.assign(partial=1)).count("≥ ") == 4
+    sizes = quantiles("long")
+    marked = [markup.render_sizes(sizes, gaps).count("≥ ") for gaps in (before, None)]
+    assert marked == [3 * len(sizes), 0]  # by the whole window
+
+
 def test_headings_of_a_catalogue_that_cannot_be_read_have_no_tooltip(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

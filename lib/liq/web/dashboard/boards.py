@@ -288,7 +288,8 @@ class Cascades(Board):
                 sentences.describe_cascades(frames, options.zone), frames, options.gaps
             )
         with largest:
-            self._list.html = markup.render_cascades(frames.board["cascades"], options.zone, here)
+            found = frames.board["cascades"]
+            self._list.html = markup.render_cascades(found, options.zone, here, options.gaps)
 
 
 class Patterns(Board):
@@ -324,7 +325,7 @@ class Patterns(Board):
             )
             self.hours.label = sentences.qualify(sentences.describe_hours(frames), frames)
         with sizes:
-            self._sizes.html = markup.render_sizes(shown["sizes"])
+            self._sizes.html = markup.render_sizes(shown["sizes"], options.gaps)
 
 
 class Alerts(Board):

@@ -4,6 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from liq.analysis import links
 from liq.analysis.alerts import Backtest, Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
-from liq.analysis.charts.base import has_gaps
+from liq.analysis.charts.base import find_bounds, has_gaps
 from liq.analysis.charts.prices import count_beyond
 from liq.analysis.links import Place
 from liq.analysis.pace import SPANS, UNREAD
@@ -282,8 +283,9 @@ def render_cascades(
     found: pd.DataFrame,
     zone: tzinfo = UTC,
     here: Place = Place(),  # noqa: B008 - immutable
+    gaps: pd.DataFrame | None = None,
 ) -> Markup:
-    """Return the largest cascades, from ``cascades``.
+    """Return the largest cascades, from ``cascades``; ``gaps`` of feeds make sums lower bounds.
 
     The start of each is a link to its time with the filters of ``here``.
     """
@@ -295,20 +297,29 @@ def render_cascades(
              "longs": "long_usd", "shorts": "short_usd", "peak in 1 s": "peak_1s_usd",
              f"burst score ({covered} covered)": "burst_score"}  # fmt: skip
     runs: Iterator[Any] = found.itertuples(index=False)
+    bounds = find_bounds(found, gaps, (found["from_ts"], found["to_ts"]))
     about = _explain_columns("cascades", names.values())
-    return render_table(names, (_render_cascade(run, zone, here) for run in runs), about)
+    rows = (
+        _render_cascade(run, zone, here, "≥ " if is_bound else "")
+        for run, is_bound in zip(runs, bounds, strict=True)
+    )
+    return render_table(names, rows, about)
 
 
-def render_sizes(quantiles: pd.DataFrame) -> Markup:
-    """Return quantiles of the notional, a column for each side, from ``size_distribution``."""
+def render_sizes(quantiles: pd.DataFrame, gaps: pd.DataFrame | None = None) -> Markup:
+    """Return quantiles of the notional, a column for each side, from ``size_distribution``.
+
+    ``gaps`` of feeds in the window make sums lower bounds.
+    """
     if quantiles.empty:
         return render_nothing("no prints")
     names = {"prints": "prints", "total_usd": "total", "p10_usd": "10 % are below",
              "p25_usd": "25 %", "p50_usd": "50 %", "p75_usd": "75 %", "p90_usd": "90 %",
              "p99_usd": "99 %", "largest_usd": "largest"}  # fmt: skip
     columns = quantiles.set_index("side")
+    least = ["≥ " if is_bound else "" for is_bound in find_bounds(quantiles, gaps)]
     rows = (
-        render_row([name, *(_render_size(column, value) for value in columns[column])])
+        render_row([name, *map(partial(_render_size, column), columns[column], least)])
         for column, name in names.items()
     )
     return render_table(("measure", *(f"{side}s" for side in columns.index)), rows)
@@ -663,28 +674,32 @@ def _is_missing(text: Any) -> bool:
     return bool(pd.isna(text)) or text == MISSING_NAME
 
 
-def _render_cascade(run: Any, zone: tzinfo, here: Place) -> Markup:
+def _render_cascade(run: Any, zone: tzinfo, here: Place, least: str) -> Markup:
     place = links.locate_cascade(run.from_ts, run.to_ts, run.name, here=here)
     values = (
         _render_link(place, f"{run.from_ts.astimezone(zone):%m-%d %H:%M:%S}"),
-        format_seconds(run.duration_s), f"{run.prints:,}",
+        format_seconds(run.duration_s), f"{least}{run.prints:,}",
         run.exchanges, _render_name("exchanges", run.first_exchange),
-        format_usd(run.long_usd), format_usd(run.short_usd),
-        format_usd(run.peak_1s_usd), "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
+        f"{least}{format_usd(run.long_usd)}", f"{least}{format_usd(run.short_usd)}",
+        f"{least}{format_usd(run.peak_1s_usd)}",
+        "-" if pd.isna(run.burst_score) else f"{run.burst_score:,.1f}",
     )  # fmt: skip
     side = "long" if run.long_usd >= run.short_usd else "short"
     template = Markup('<tr><td class="liq-{}">{}</td>{}</tr>')
     return template.format(side, _render_name("asset", run.name), render_cells(values))
 
 
-def _render_size(column: str, value: float) -> str | Markup:
-    """Return a number of the table of sizes; a quantile can be chosen as the minimum size."""
+def _render_size(column: str, value: float, least: str) -> str | Markup:
+    """Return a number of the table of sizes, sums after ``least``.
+
+    A quantile can be chosen as the minimum size.
+    """
     if column == "prints":
-        return f"{value:,}"
+        return f"{least}{value:,}"
+    size = format_usd(value)
     if column in ("total_usd", "largest_usd"):
-        return format_usd(value)
-    least = format_usd(value)
-    return _render_name("min_notional", f"{value:.0f}", least, f"only prints of {least} or more")
+        return f"{least}{size}"
+    return _render_name("min_notional", f"{value:.0f}", size, f"only prints of {size} or more")
 
 
 def _render_alert(raised: Any, here: Place, zone: tzinfo, clock: str = "%m-%d %H:%M:%S") -> Markup:
