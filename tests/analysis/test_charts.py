@@ -165,7 +165,7 @@ def test_colours_follow_the_theme(chart: Chart[Any], frame: pd.DataFrame, theme:
 
 @each_chart
 def test_a_chart_without_rows_has_a_note(chart: Chart[Any], frame: pd.DataFrame) -> None:
-    assert texts(chart(frame.iloc[:0])) == ["no liquidations in this window"]
+    assert texts(chart(frame.iloc[:0])) == ["no liquidations recorded in this window"]
     assert texts(chart(frame)) == []
 
 
@@ -615,7 +615,7 @@ def test_panels_of_too_many_cells_have_no_sums_where_cells_are_missing() -> None
 def test_panels_show_what_there_is() -> None:
     nothing = MARKS.iloc[:0]
     empty = create_panels(nothing, cells=CELLS.iloc[:0], net=NET.iloc[:0], badge="SIMULATED DATA")
-    assert empty["empty"] == "no mark price and no liquidations in this window"
+    assert empty["empty"] == "no mark price and no liquidations recorded in this window"
     assert empty["badge"] == ""
     assert (empty["range"], empty["cuts"], empty["gaps"]) == (None, [], [])
     lone = create_panels(nothing, cells=CELLS.assign(not_live=1, partial=1), net=NET)
@@ -640,7 +640,7 @@ def test_candles_show_what_there_is() -> None:
     quiet = charts.candles(MARKS, cells=CELLS.iloc[:0], net=NET)
     assert texts(quiet) == []
     empty = charts.candles(nothing, cells=CELLS.iloc[:0], net=NET.iloc[:0])
-    assert texts(empty) == ["no mark price and no liquidations in this window"]
+    assert texts(empty) == ["no mark price and no liquidations recorded in this window"]
     simulated = charts.candles(MARKS.assign(not_live=1), cells=CELLS, net=NET)
     assert texts(simulated) == ["SIMULATED OR REPLAYED DATA"]
     partial = charts.candles(MARKS, cells=CELLS.assign(partial=1), net=NET.assign(partial=1))
@@ -680,7 +680,7 @@ def test_a_map_of_assets_has_areas_in_proportion_and_names_to_click() -> None:
     assert "USD)" in titles(figure)
     assert "lower bound" in titles(charts.assets(ASSETS.assign(partial=1)))
     assert texts(charts.assets(ASSETS.assign(not_live=1))) == ["SIMULATED OR REPLAYED DATA"]
-    assert texts(charts.assets(ASSETS.iloc[:0])) == ["no liquidations in this window"]
+    assert texts(charts.assets(ASSETS.iloc[:0])) == ["no liquidations recorded in this window"]
 
 
 def test_a_map_sums_small_assets_and_shows_hostile_names_literally() -> None:
@@ -728,7 +728,7 @@ def test_size_classes_are_named_and_can_be_clicked() -> None:
     assert long.meta == {"filter": "notional"}
     assert long.text[2] == "1,000 prints"
     assert "lower bound" in titles(charts.size_classes(frame.assign(partial=1)))
-    assert texts(charts.size_classes(frame.iloc[:0])) == ["no liquidations in this window"]
+    assert texts(charts.size_classes(frame.iloc[:0])) == ["no liquidations recorded in this window"]
 
 
 def test_hours_are_means_over_all_weekdays() -> None:

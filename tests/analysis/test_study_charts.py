@@ -135,7 +135,7 @@ ALL: list[tuple[Chart[Any], tuple[pd.DataFrame, ...], str]] = [
     (charts.leaders, (LEADERS,), "no cascade over several exchanges in this window"),
     (charts.cascade, (PRINTS, PRICE), "no such cascade in this window"),
     (charts.reactions, (REACTIONS,), "too few prints with a price in this window"),
-    (charts.raised, (BARS, ALERTS), "no liquidations in this window"),
+    (charts.raised, (BARS, ALERTS), "no liquidations recorded in this window"),
     (charts.thresholds, (THRESHOLDS,), "the rule's query gave no value in this window"),
 ]
 each_chart = pytest.mark.parametrize(

@@ -74,7 +74,7 @@ async def test_dashapp_draws_and_follows_new_prints(visitor: Visit, behind: Sett
     await visitor.shows("≥ 26,000", APP)
     await visitor.page.get_by_label("Symbols").fill("ETHUSDT")
     await visitor.page.get_by_label("Symbols").press("Enter")
-    await visitor.shows("no liquidations in this window", APP)
+    await visitor.shows("no liquidations recorded in this window", APP)
     await visitor.shows("no row has the symbol 'ETHUSDT'; nearest: BTCUSDT", APP)
     await visitor.page.get_by_label("Symbols").fill("btcusdt")
     await visitor.page.get_by_label("Symbols").press("Enter")

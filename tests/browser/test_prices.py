@@ -261,7 +261,7 @@ async def test_a_picture_of_plotly_is_named_by_its_chart_and_time(share: Visitin
 async def test_a_window_without_anything_says_so(share: Visiting) -> None:
     async with share("board=Prices&asset=BTC") as visitor:
         await expect(visitor.page.locator(".liq-price-note")).to_have_text(
-            "no mark price and no liquidations in this window"
+            "no mark price and no liquidations recorded in this window"
         )
         await expect(visitor.page.locator(".liq-price-panels")).to_be_hidden()  # no made-up axes
         assert visitor.complaints == []

@@ -399,5 +399,5 @@ async def test_streamlit_shows_markup_as_text(
             await look(page, "streamlit")
             await page.get_by_label("Symbols", exact=True).fill(payload(0, "typed.symbol"))
             await page.get_by_label("Symbols", exact=True).press("Enter")
-            await page.get_by_text("no liquidations in this window").first.wait_for()
+            await page.get_by_text("no liquidations recorded in this window").first.wait_for()
             await look(page, "streamlit, of nothing")

@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 _PARTLY = "are lower bounds: the venue's feed shows only part of its liquidations"
 LOWER_BOUND = f"sums {_PARTLY}"
-EMPTY = "no liquidations in this window"
+EMPTY = "no liquidations recorded in this window"
 BOUND = "≥ "  # in a hover text, before each sum that may be a lower bound
 _LEAST_LINES = 4
 # plotly would leave out every other name where they are close

@@ -10,7 +10,7 @@ import pandas as pd
 from liq.analysis.charts import base
 from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
 
-NO_PRICES = "no mark price and no liquidations in this window"
+NO_PRICES = "no mark price and no liquidations recorded in this window"
 _MOST_BUBBLES = 300  # more hide the candles, and each takes the page's time
 _LARGEST_BUBBLE = 40  # pixels across
 _LEAST_ROOM = 0.002  # of the price, above and below the candles
