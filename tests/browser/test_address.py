@@ -91,7 +91,7 @@ async def test_a_hostile_address_gives_the_default_and_one_line(
         "&symbols=%27)%3BDROP%20TABLE%20liquidations%3B--&asset=%3Cscript%3E&from=x&bucket[]=1"
     )
     async with visit(f"{base}?token={token}&{hostile}") as visitor:
-        await visitor.shows("Ignored from the address.", ".liq-ignored")
+        await visitor.shows("Ignored from the address:", ".liq-ignored")
         await visitor.shows("there is no parameter 'template'", ".liq-ignored")
         await visitor.shows("No liquidations match.", ".liq-notices")
         await visitor.shows("Overview", PRESSED)

@@ -77,7 +77,7 @@ async def test_unusable_parts_are_named_in_a_line_until_a_control_changes(
     assert (model.board, model.window, model.min_notional) == ("Overview", "1h", 4.0)
     shown = page(dashboard)
     for text in (
-        "Ignored from the address.",
+        "Ignored from the address:",
         "board=&#39;&lt;script&gt;alert(1)&lt;/script&gt;&#39; is not a choice",
         "window=&#39;9999999999w&#39; is no duration",
     ):

@@ -477,9 +477,11 @@ def test_rules_are_reported_with_their_conditions_and_faults() -> None:
     rule = Rule(
         description=EVIL, query="totals", column="long_usd", comparison=">=", threshold=1e6,
         message="x", window="1m", aggregate="max", severity=Severity.CRITICAL,
+        params={"asset": ["BTC", "ETH"], "min_notional": 5e6},
     )  # fmt: skip
     page = markup.render_rules(Rules({"burst": rule}, {"bad": "rule bad: <odd>"}))
-    for text in ("burst", "max of long_usd of totals within 1m &gt;= 1,000,000", "5m", "&lt;img",
+    chosen = "totals (asset=BTC, ETH, min_notional=5,000,000) within 1m"
+    for text in ("burst", f"max of long_usd of {chosen} &gt;= 1,000,000", "5m", "&lt;img",
                  "liq-critical", "rule bad: &lt;odd&gt;"):  # fmt: skip
         assert text in page
     assert "<img" not in page

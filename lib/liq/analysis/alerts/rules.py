@@ -203,8 +203,16 @@ def describe_comparison(rule: Rule) -> str:
     of = "" if rule.aggregate == "any" else f"{rule.aggregate} of "
     within = f" within {rule.window}" if rule.window else ""
     each = f" for each {', '.join(rule.by)}" if rule.by else ""
-    what = f"{of}{rule.column} of {rule.query}{within}"
+    chosen = ", ".join(f"{name}={_describe_value(value)}" for name, value in rule.params.items())
+    query = f"{rule.query} ({chosen})" if chosen else rule.query
+    what = f"{of}{rule.column} of {query}{within}"
     return f"{what} {rule.comparison} {rule.threshold:,.10g}{_describe_past(rule.against)}{each}"
+
+
+def _describe_value(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return f"{value:,.10g}" if isinstance(value, float) else str(value)
 
 
 def describe_unit(rule: Rule, query: Query) -> str:

@@ -145,7 +145,7 @@ def render_ignored(reasons: Sequence[str]) -> Markup:
     shown = [*reasons[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])]
     return Markup(
         '<div class="liq-notice liq-warning" role="status">'
-        "<b>Ignored from the address.</b> {}.</div>"
+        "<b>Ignored from the address:</b> {}</div>"
     ).format("; ".join(shown))
 
 
