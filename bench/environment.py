@@ -91,7 +91,7 @@ def module(settings: Settings, name: str, *arguments: str) -> Iterator[subproces
         process.wait(timeout=60)
 
 
-def wait_until(condition: Callable[[], bool], timeout: float, every: float = 0.01) -> None:
+def wait_until(condition: Callable[[], bool], timeout: float, every: float = 0.05) -> None:
     """Return when ``condition`` holds; raise `TimeoutError` after ``timeout`` seconds."""
     end = time.monotonic() + timeout
     while not condition():

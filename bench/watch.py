@@ -10,6 +10,7 @@ from liq.records.streams import LIQUIDATIONS
 
 _RECENT_S = 5
 _ALL_EVERY_S = 1.0
+_BEFORE_FIRST_S = 0.05  # between two looks: the first events are of the warm-up
 
 
 class Seen(NamedTuple):
@@ -41,6 +42,8 @@ def watch(settings: Settings, total: int, timeout: float) -> dict[int, Seen]:
         for event, due, received in zip(*columns, strict=True):
             if event not in seen:
                 seen[event] = Seen(due, received, now)
+        if not seen:
+            time.sleep(_BEFORE_FIRST_S)
     return seen
 
 

@@ -111,15 +111,15 @@ async def test_an_app_draws_without_complaint_and_without_widgets_keeps_no_kerne
 
 
 async def test_the_gallery_and_the_apps_lead_to_each_other(
-    visit: Visiting, settings: Settings
+    visit: Visiting, settings: Settings, server: psutil.Popen
 ) -> None:
-    async with visit() as visitor:
-        await visitor.bars()
-        await visitor.page.click("text=All apps")
+    async with visit(address(settings, "apps")) as visitor:
         await visitor.page.click("text=Explore liquidations")
         await visitor.drawn()
         await visitor.page.wait_for_selector(".trace path", state="attached")
         await visitor.page.click("text=Live dashboard")
         await visitor.bars()
+        await visitor.page.click("text=All apps")
+        await visitor.shows("Explore liquidations")
         assert visitor.complaints == []
         assert visitor.outside == []

@@ -33,7 +33,7 @@ UNTIL = "2026-01-01T06:00:00"
 EVIL = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own(stack: Settings) -> Settings:
     settings = own_table(stack)
     start = datetime(2026, 1, 1, tzinfo=UTC)

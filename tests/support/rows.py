@@ -40,7 +40,7 @@ from liq.records.streams import (
 from support.helpers import PATIENCE_S, eventually, own_streams
 
 _LINE_ESCAPES = re.compile(r"[,= \\]")
-_AT_ONCE = 1_000  # rows a statement: QuestDB takes some ten thousand values
+_MANY = 100  # rows, from which the line protocol costs less than a statement
 _NEXT_ID = iter(range(1, 1_000_000))
 
 
@@ -195,7 +195,7 @@ def load(settings: Settings, stream: Stream, frame: pd.DataFrame) -> None:
         values_text = [
             f"{name}={_line_value(row[name], kinds[name])}"
             for name in fields
-            if row[name] == row[name]
+            if row[name] is not None and row[name] == row[name]
         ]
         lines.append(f"{','.join([table, *tagged])} {','.join(values_text)} {row['ts']}000")
     user = settings.questdb_admin_user, settings.questdb_admin_password.get_secret_value()
@@ -218,12 +218,14 @@ def _line_value(value: Any, kind: str) -> str:
 
 
 def _insert(settings: Settings, stream: Stream, records: Sequence[msgspec.Struct]) -> None:
+    if len(records) > _MANY:
+        rows = [msgspec.structs.asdict(record) for record in records]
+        load(settings, stream, pd.DataFrame(rows, dtype=object))
+        return
     kinds = stream.columns().values()
     row = ", ".join(f"%s::{kind}" if kind == "TIMESTAMP" else "%s" for kind in kinds)
     table = stream.table(settings)
-    for start in range(0, len(records), _AT_ONCE):
-        some = records[start : start + _AT_ONCE]
-        values = [value for record in some for value in msgspec.structs.astuple(record)]
-        sql = f"INSERT INTO {table} VALUES {', '.join([f'({row})'] * len(some))}"  # noqa: S608
-        questdb.execute(sql, [str(v) if isinstance(v, str) else v for v in values], settings)
+    values = [value for record in records for value in msgspec.structs.astuple(record)]
+    sql = f"INSERT INTO {table} VALUES {', '.join([f'({row})'] * len(records))}"  # noqa: S608
+    questdb.execute(sql, [str(v) if isinstance(v, str) else v for v in values], settings)
     eventually(lambda: questdb.read_wal_state(table, settings).pending == 0)
