@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from bench.compare import DOUBLED, LOST, Row, run
@@ -67,7 +68,7 @@ def test_a_comparison_without_servers(rows: Callable[[Sizes], list[Row]]) -> Non
 def test_a_comparison_of_pages(
     rows: Callable[[Settings, Sizes], list[Row]], stack: Settings
 ) -> None:
-    for row in rows(stack, LITTLE):
+    for row in rows(stack, replace(LITTLE, rate=5)):  # a page redraws for each event
         check(row)
 
 

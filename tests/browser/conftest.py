@@ -63,7 +63,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-POOL = 2
+POOL = 1
 RATE = 2  # simulated liquidations a second; each page redraws for new ones
 expect.set_options(timeout=1_000 * PATIENCE_S)  # contexts' own limit does not apply to it
 ZONE = "Australia/Adelaide"  # half hours from UTC; browsers call Asia/Kolkata by its old name

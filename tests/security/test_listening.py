@@ -22,7 +22,7 @@ pytestmark = pytest.mark.stack
 
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 APPS = {
-    "dashboard_port": "dashboard --no-browser",
+    "dashboard_port": "dashboard --no-browser --pool 1",
     "api_port": "api",
     "lab_port": "lab --no-browser",
     "mcp_port": "mcp --http",
