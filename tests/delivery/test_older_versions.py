@@ -97,7 +97,9 @@ def wait_for_all(stream: Stream, settings: Settings) -> list[dict[Any, Any]]:
     return rows_of(stream, settings)
 
 
-def test_rows_and_messages_of_an_earlier_version_get_their_assets(old: Settings) -> None:
+def test_rows_and_messages_of_an_earlier_version_and_of_its_sink_get_their_assets(
+    old: Settings,
+) -> None:
     local.provision(old)
     for stream in KEYS:
         rows = wait_for_all(stream, old)
@@ -108,29 +110,11 @@ def test_rows_and_messages_of_an_earlier_version_get_their_assets(old: Settings)
             assert row.get("asset_price", 4.0 / units) == pytest.approx(4.0 / units)
     assert consume(old.dlq_topic, old) == []
     assert {views._read_status(view, old) for view in views.VIEWS} == {"valid"}
+    assert_rows_of_an_old_sink_get_their_assets(old)
 
 
-def test_rows_of_very_many_bases_get_their_assets(
-    old: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("liq.query.questdb._FILLED_AT_ONCE", 3)
-    local.provision(old)
-    assert {row["asset"] for row in wait_for_all(LIQUIDATIONS, old)} == {*BASES.values()}
-
-
-def test_a_suspended_table_gets_its_assets_once_it_is_resumed(old: Settings) -> None:
-    table = LIQUIDATIONS.table(old)
-    questdb.execute(f"ALTER TABLE {table} SUSPEND WAL", settings=old)
-    questdb.ensure_table(old)
-    assert not questdb.fill_assets(old)
-    questdb.execute(f"ALTER TABLE {table} RESUME WAL", settings=old)
-    local.provision(old)
-    assert {row["asset"] for row in wait_for_all(LIQUIDATIONS, old)} == {*BASES.values()}
-
-
-def test_rows_that_an_old_sink_writes_meanwhile_get_their_assets(old: Settings) -> None:
-    local.provision(old)
-    wait_for_all(LIQUIDATIONS, old)
+def assert_rows_of_an_old_sink_get_their_assets(old: Settings) -> None:
+    """Take the assets away, as a sink that still runs writes rows without them."""
     table = LIQUIDATIONS.table(old)
     questdb.execute(f"UPDATE {table} SET asset = NULL, asset_quantity = NULL", settings=old)  # noqa: S608
     eventually(lambda: all(pd.isna(row["asset"]) for row in rows_of(LIQUIDATIONS, old)))
@@ -138,3 +122,16 @@ def test_rows_that_an_old_sink_writes_meanwhile_get_their_assets(old: Settings) 
     assert {row["asset"] for row in rows_of(LIQUIDATIONS, old)} == {*BASES.values()}
     eventually(lambda: {views._read_status(view, old) for view in views.VIEWS} == {"valid"})
     assert liq.hit("totals", settings=old, window="3650d")["prints"].item() == 2 * len(BASES)
+
+
+def test_a_suspended_table_of_very_many_bases_gets_its_assets_once_it_is_resumed(
+    old: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq.query.questdb._FILLED_AT_ONCE", 3)
+    table = LIQUIDATIONS.table(old)
+    questdb.execute(f"ALTER TABLE {table} SUSPEND WAL", settings=old)
+    questdb.ensure_table(old)
+    assert not questdb.fill_assets(old)
+    questdb.execute(f"ALTER TABLE {table} RESUME WAL", settings=old)
+    local.provision(old)
+    assert {row["asset"] for row in wait_for_all(LIQUIDATIONS, old)} == {*BASES.values()}

@@ -88,15 +88,14 @@ def test_a_cache_with_all_odd_characters_gets_the_same_bytes(
     settings: Settings, tmp_path: Path
 ) -> None:
     odd = settings.model_copy(update={"cache": tmp_path / f"cache {ALL}"})
-    for each in (settings, odd):
-        jars.ensure(each, ignore_event)
+    jars.ensure(odd, ignore_event)
     contents = [
         {
             name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
             for name in list_files(folder)
             if not name.endswith(".jsa")
         }
-        for folder in map(jars.find_folder, (settings, odd))
+        for folder in map(jars.find_folder, (Settings.load(), odd))  # the machine's is built
     ]
     assert contents[0] == contents[1]
 
