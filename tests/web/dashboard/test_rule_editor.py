@@ -139,7 +139,22 @@ def test_a_rule_is_removed_from_the_table_and_the_file(editor: Editor, own: Sett
     assert editor.press("remove", name="burst") == {"type": "done", "text": "burst is removed"}
     assert load_rules(own).rules == {}
     assert "burst" not in editor.widget.html
-    assert "there is no valid rule 'burst'" in editor.press("remove", name="burst")["text"]
+
+
+def test_a_rule_that_changed_since_the_table_was_drawn_is_not_removed(
+    editor: Editor, own: Settings
+) -> None:
+    edited = json.dumps({"burst": BURST | {"threshold": 7}})
+    Path(str(own.alerts)).write_text(edited)
+    assert "has changed meanwhile" in editor.press("remove", name="burst")["text"]
+    assert Path(str(own.alerts)).read_text() == edited
+    assert editor.press("remove", name="burst")["text"] == "burst is removed"  # as drawn again
+
+
+def test_a_rule_that_is_gone_leaves_the_table(editor: Editor, own: Settings) -> None:
+    Path(str(own.alerts)).write_text("{}")
+    assert editor.press("remove", name="burst")["text"] == "burst is already removed"
+    assert "burst" not in editor.widget.html
 
 
 @pytest.mark.parametrize(
