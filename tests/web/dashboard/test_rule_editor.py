@@ -184,6 +184,33 @@ def test_a_wrong_field_is_refused_in_a_line(
     assert Path(str(own.alerts)).read_text() == before
 
 
+@pytest.mark.parametrize("act", ["remove", "mute"])
+def test_an_open_form_can_be_saved_after_another_rule_changed_in_the_table(
+    editor: Editor, own: Settings, act: str
+) -> None:
+    file = Path(str(own.alerts))
+    file.write_text(json.dumps({"burst": BURST, "other": BURST}))
+    editor.draw(CONTROLS, UTC)
+    values = editor.press("edit", name="burst")["values"]
+    editor.press(act, name="other")
+    assert editor.press("save", fields=values | {"threshold": "7"})["type"] == "saved"
+    assert load_rules(own).rules["burst"].threshold == 7
+    values = editor.press("edit", name="burst")["values"]
+    file.write_text(json.dumps({"burst": BURST, "other": BURST}))  # by somebody else
+    editor.draw(CONTROLS, UTC)
+    editor.press(act, name="other")
+    assert "has changed meanwhile" in editor.press("save", fields=values)["text"]
+
+
+def test_a_rule_that_is_muted_while_its_form_is_open_stays_muted(
+    editor: Editor, own: Settings
+) -> None:
+    values = editor.press("edit", name="burst")["values"]
+    editor.press("mute", name="burst")
+    assert editor.press("save", fields=values)["type"] == "saved"
+    assert load_rules(own).rules["burst"].muted
+
+
 def test_a_file_that_somebody_else_edited_is_left_alone(editor: Editor, own: Settings) -> None:
     values = editor.press("edit", name="burst")["values"]
     edited = json.dumps({"burst": BURST | {"threshold": 7}})

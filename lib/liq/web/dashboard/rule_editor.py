@@ -121,7 +121,10 @@ class RuleEditor:
         fields = self._read_entry(name) | {"muted": is_muted}
         if not is_muted:
             del fields["muted"]
-        save_rule(name, fields, self._settings, version=found.version, replaces=True)
+        version = save_rule(name, fields, self._settings, version=found.version, replaces=True)
+        if name == self._name:
+            self._kept = fields  # else the open form of this rule would undo it
+        self._keep_form(found.version, version)
         self._draw_table()
         self.widget.send({"type": "done", "text": f"{name} is {'' if is_muted else 'not '}muted"})
 
@@ -132,12 +135,18 @@ class RuleEditor:
             return
         self._read_entry(name)  # refuses an entry that is no rule, such as the schema
         try:
-            remove_rule(name, self._settings, version=self._drawn)
+            version = remove_rule(name, self._settings, version=self._drawn)
         except RuleError:
             self._draw_table()
             raise
+        self._keep_form(self._drawn, version)
         self._draw_table()
         self.widget.send({"type": "done", "text": f"{name} is removed"})
+
+    def _keep_form(self, before: str, after: str) -> None:
+        """Let an open form be saved after the page itself has written the file."""
+        if self._version == before:
+            self._version = after
 
     def _read_entry(self, name: str) -> dict[str, Any]:
         entries = read_rule_file(self._settings).entries
