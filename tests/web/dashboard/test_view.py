@@ -807,6 +807,9 @@ async def test_a_download_that_fails_shows_its_reason(
     with monkeypatch.context() as patch:
         patch.setattr("liq.web.dashboard.controls._MAX_PRINTS", 1)
         assert 'liq.export("prints", "prints.csv", window="1h")' in await answer()
+    dashboard.model.symbols = ["ETHUSDT"]  # the prints on the page are not of this choice
+    assert await answer() == "the prints of this choice are being read: try again"
+    dashboard.model.symbols = []
     dashboard.model.settings = own.model_copy(update=find_free_ports())
     assert "liq up" in await answer()
     monkeypatch.setattr(download, "_make", lambda _kind: 1 / 0)
