@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from liq.analysis import charts
 from liq.analysis.charts import Spec, ThemeName
+from liq.analysis.charts.base import UNKNOWN_GAPS
 from liq.analysis.charts.prices import create_panels
 from liq.analysis.links import Place
 from liq.common.html import render_code
@@ -371,10 +372,11 @@ class Feeds(Board):
         coverage, reports = self.cards
         with coverage:
             health, span = frames.board["health"], frames.covered_span
+            gaps = None if options.gaps is UNKNOWN_GAPS else options.gaps
             self.coverage.spec = charts.coverage.spec(
-                health, options.gaps, options.theme, span=span, zone=options.zone
+                health, gaps, options.theme, span=span, zone=options.zone
             )
-            self.coverage.label = sentences.describe_coverage(frames, options.gaps)
+            self.coverage.label = sentences.describe_coverage(frames, gaps)
         with reports:
             self.health.html = markup.render_feeds(frames.board["health"], options.zone)
 
