@@ -105,6 +105,12 @@ def test_the_page_around_has_a_muted_text_of_4_5() -> None:
         assert contrast(muted, page) >= 4.5
 
 
+@pytest.mark.parametrize("part", [".liq-recent", ".liq-footnote"])
+def test_numbers_of_other_controls_are_dim_until_those_of_the_chosen_are_read(part: str) -> None:
+    (dim,) = re.findall(r"^(.*liq-awaiting.*) \{ opacity: \.25; \}$", STYLE, re.MULTILINE)
+    assert part in dim
+
+
 def test_nothing_moves_for_people_who_prefer_that() -> None:
     (rule,) = re.findall(r"@media \(prefers-reduced-motion: reduce\) \{(.*?)\n\}", STYLE, re.DOTALL)
     for effect in ("animation: none", "transition: none", "scroll-behavior: auto"):

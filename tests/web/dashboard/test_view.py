@@ -462,7 +462,11 @@ async def test_a_control_is_followed_at_once(
 def test_figures_of_controls_that_were_not_read_are_unknown(own: Settings) -> None:
     dashboard = Dashboard(settings=own, symbols=["NONE"])
     assert "nothing recorded" in page(dashboard)
+    dashboard.model.disconnections = "okx was disconnected"
+    dashboard.draw()
+    assert "okx was disconnected" in page(dashboard)
     dashboard.model.symbols = []
+    assert "okx was disconnected" not in page(dashboard)
     assert "nothing recorded" not in page(dashboard)
     assert "No liquidations match" not in page(dashboard)
     assert "no row has" not in page(dashboard)

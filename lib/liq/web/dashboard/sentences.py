@@ -18,10 +18,12 @@ _NAMED = 3  # of a ranking
 
 
 def describe_news(model: DashboardModel) -> str:
-    """Return the state of the page, and the newest alert of the last minutes."""
+    """Return the state of the page, and the newest alert of the last minutes once it is read."""
     state = f"{label_state(model)}."
     frames = model.frames
-    if frames is None or not frames.common.has("alerts") or frames.alerts.empty:
+    if frames is None or model.is_awaiting_rows:
+        return state
+    if not frames.common.has("alerts") or frames.alerts.empty:
         return state
     newest = frames.alerts.iloc[0]
     return f"{state} {newest['severity']} alert: {newest['message']}."

@@ -519,7 +519,8 @@ class Dashboard:
             self._watch.value = markup.render_warning(
                 diagnosis.check_supervisor(self.model.settings)
             )
-            self._coverage.value = markup.render_coverage_notice(self.model.disconnections)
+            lost = "" if self.model.is_awaiting_rows else self.model.disconnections
+            self._coverage.value = markup.render_coverage_notice(lost)
         if self._header_boundary.fault:
             self._header.value = markup.render_broken_header(self._header_boundary.fault)
         self._mark("liq-outdated", is_so=self.model.state in (State.FAILED, State.STALE))
