@@ -111,6 +111,13 @@ def test_numbers_of_other_controls_are_dim_until_those_of_the_chosen_are_read(pa
     assert part in dim
 
 
+def test_panels_that_could_not_be_read_do_not_say_that_they_load() -> None:
+    texts = dict(re.findall(r"^(.*)::after \{ content: \"(.*?)\"", STYLE, re.MULTILINE))
+    cards = [line for line in texts if ".liq-card" in line]
+    assert [texts[card] for card in cards] == ["Loading …", "Not read"]
+    assert cards[1] == f".liq-outdated{cards[0]}"
+
+
 def test_nothing_moves_for_people_who_prefer_that() -> None:
     (rule,) = re.findall(r"@media \(prefers-reduced-motion: reduce\) \{(.*?)\n\}", STYLE, re.DOTALL)
     for effect in ("animation: none", "transition: none", "scroll-behavior: auto"):
