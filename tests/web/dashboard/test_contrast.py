@@ -115,6 +115,7 @@ def test_panels_that_could_not_be_read_do_not_say_that_they_load() -> None:
     texts = dict(re.findall(r"^(.*)::after \{ content: \"(.*?)\"", STYLE, re.MULTILINE))
     cards = [line for line in texts if ".liq-card" in line]
     assert [texts[card] for card in cards] == ["Loading …", "Not read"]
+    assert all(":not(.liq-rules)" in card for card in cards)  # which are read from a file
     assert cards[1] == f".liq-outdated{cards[0]}"
 
 
