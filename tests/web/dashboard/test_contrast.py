@@ -105,7 +105,7 @@ def test_the_page_around_has_a_muted_text_of_4_5() -> None:
         assert contrast(muted, page) >= 4.5
 
 
-@pytest.mark.parametrize("part", [".liq-recent", ".liq-footnote"])
+@pytest.mark.parametrize("part", [".liq-recent", ".liq-footnote", ".liq-heading small"])
 def test_numbers_of_other_controls_are_dim_until_those_of_the_chosen_are_read(part: str) -> None:
     (dim,) = re.findall(r"^(.*liq-awaiting.*) \{ opacity: \.25; \}$", STYLE, re.MULTILINE)
     assert part in dim
