@@ -119,6 +119,12 @@ def test_panels_that_could_not_be_read_do_not_say_that_they_load() -> None:
     assert cards[1] == f".liq-outdated{cards[0]}"
 
 
+@pytest.mark.parametrize("state", [".liq-awaiting", ".liq-undrawn"])
+def test_a_chart_of_other_controls_cannot_be_saved(state: str) -> None:
+    (hidden,) = re.findall(r"^(.*modebar.*) \{ visibility: hidden; \}", STYLE, re.MULTILINE)
+    assert state in hidden
+
+
 def test_nothing_moves_for_people_who_prefer_that() -> None:
     (rule,) = re.findall(r"@media \(prefers-reduced-motion: reduce\) \{(.*?)\n\}", STYLE, re.DOTALL)
     for effect in ("animation: none", "transition: none", "scroll-behavior: auto"):
