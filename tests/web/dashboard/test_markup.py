@@ -22,6 +22,7 @@ from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
     MAX_RECENT,
+    TAKES_LONG,
     DashboardModel,
     Frames,
     Latest,
@@ -240,6 +241,14 @@ def test_each_state_but_live_has_a_notice_of_its_own() -> None:
     assert "feeds are connected" in notices[State.QUIET]
     for state in troubled:
         assert f"{state} for a reason" in notices[state]
+
+
+def test_a_reading_that_takes_long_has_not_failed_yet() -> None:
+    slow = model(State.FAILED)
+    slow.trouble = (Problem(Part.DASHBOARD, TAKES_LONG, "The reading has taken 9 s so far"),)
+    notice = markup.render_notice(slow)
+    assert "<b>The reading takes long.</b> The reading has taken 9 s so far." in notice
+    assert "Cannot read" not in notice
 
 
 def test_a_market_without_reports_of_feeds_is_not_called_connected(

@@ -35,6 +35,7 @@ from liq.web.dashboard.model import (
     MAX_RECENT,
     MISSING_NAME,
     RECENT,
+    TAKES_LONG,
     DashboardModel,
     Frames,
     State,
@@ -98,8 +99,10 @@ def render_broken_header(fault: str) -> Markup:
 
 def render_notice(model: DashboardModel) -> Markup:
     """Return the meaning of the state and the next step; empty while rows arrive."""
-    if model.state is State.FAILED:
-        outdated = _OUTDATED if model.frames else ""
+    outdated = _OUTDATED if model.frames else ""
+    if model.state is State.FAILED and model.trouble and model.trouble[0].what == TAKES_LONG:
+        title, text = _capitalise(TAKES_LONG), f"{model.problem}. {outdated}"
+    elif model.state is State.FAILED:
         why = f": {model.trouble[0].what}" if model.trouble else ""
         title, text = f"Cannot read the data{why}", f"{model.problem}. {outdated}Retrying."
     elif model.trouble:

@@ -36,6 +36,7 @@ from liq.web.dashboard.board_queries import BOARDS, PRICED, BoardQuery, Controls
 from liq.web.dashboard.errors import explain, log
 
 MAX_BARS = 1500
+TAKES_LONG = "the reading takes long"  # a problem of a reading that has not ended
 QUIET = timedelta(seconds=60)
 _KNOWN_SYMBOLS = 500
 RECENT = timedelta(minutes=10)  # an alert is shown above the board for this long

@@ -24,7 +24,7 @@ from liq.web.dashboard import controls, filters, markup, sentences, times
 from liq.web.dashboard.board_queries import BOARDS, Controls
 from liq.web.dashboard.boards import Board, DrawOptions, Inspector, Overview, create_boards
 from liq.web.dashboard.errors import explain, log
-from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
+from liq.web.dashboard.model import TAKES_LONG, DashboardModel, Reading, SlowReading, State
 from liq.web.dashboard.widgets import (
     Alarm,
     Announcer,
@@ -243,9 +243,9 @@ class Dashboard:
         found = self.model.examine()
         takes_long = Problem(
             Part.DASHBOARD,
-            "the reading takes long",
-            f"no answer for {seconds:.0f} s: choose a shorter window; `liq status` shows whether"
-            " QuestDB runs",
+            TAKES_LONG,
+            f"The reading has taken {seconds:.0f} s so far; a shorter window is faster;"
+            " `liq status` shows whether QuestDB runs",
         )
         return next((problem for problem in found if problem.part is Part.QUESTDB), takes_long)
 
