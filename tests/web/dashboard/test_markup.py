@@ -427,7 +427,7 @@ def test_one_word_is_used_for_simulated_data() -> None:
 def test_title_says_when_bars_were_widened() -> None:
     controls = frames().controls._replace(window="365d")
     title = markup.render_bars_title(replace(frames(), controls=controls))
-    assert "; 1s would make 31,536,000 bars, of 1,500 at most" in title
+    assert "; 1s would make 31,536,000 bars; 1,500 fit" in title
     shown = replace(frames(), bucket="1s")
     assert "would make" not in markup.render_bars_title(shown)
     assert "Liquidated per 1s" in markup.render_bars_title(shown)

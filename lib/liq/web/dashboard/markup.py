@@ -227,7 +227,7 @@ def _explain_bucket(frames: Frames) -> str:
     used, asked = frames.bucket, frames.controls.bucket
     start, end = frames.window
     count = math.ceil((end - start) / parse_duration(asked))
-    return "" if used == asked else f"; {asked} would make {count:,} bars, of {MAX_BARS:,} at most"
+    return "" if used == asked else f"; {asked} would make {count:,} bars; {MAX_BARS:,} fit"
 
 
 def render_hours_title(frames: Frames, about: str = "") -> Markup:
