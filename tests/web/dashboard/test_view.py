@@ -484,6 +484,8 @@ def test_numbers_of_other_controls_are_marked_until_those_of_the_chosen_are_read
         figures, classes = dashboard._figures.value, dashboard.widget._dom_classes
         assert ("$100" in figures, "<b>…</b>" in figures) in ((True, False), (False, True))
         assert ("<b>…</b>" in figures) == ("liq-awaiting" in classes)
+        bars = overview(dashboard).bars.label
+        assert bars.endswith(": loading.") == ("liq-awaiting" in classes)
         return "liq-awaiting" in classes
 
     assert not is_marked()

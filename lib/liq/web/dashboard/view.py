@@ -523,7 +523,12 @@ class Dashboard:
             self._coverage.value = markup.render_coverage_notice(lost)
         if self._header_boundary.fault:
             self._header.value = markup.render_broken_header(self._header_boundary.fault)
-        self._mark("liq-outdated", is_so=self.model.state in (State.FAILED, State.STALE))
+        is_outdated = self.model.state in (State.FAILED, State.STALE)
+        self._mark("liq-outdated", is_so=is_outdated)
+        if self.model.frames is not None:
+            awaited = "not read" if is_outdated else "loading"
+            board = self.boards[self.model.frames.controls.board]
+            board.mark(awaited if self.model.is_awaiting_rows else "")
 
     def _announce(self) -> None:
         """Have screen readers speak the state and the figures, now and then."""
