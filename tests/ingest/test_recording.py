@@ -1,6 +1,7 @@
 """Recordings on a real disk: what goes in comes out, also after a crash."""
 
 import asyncio
+import errno
 import gzip
 import os
 import signal
@@ -237,6 +238,30 @@ def test_beside_other_work_a_full_disk_costs_frames_that_are_counted(
     assert frames[0] == b"first"
     assert b"last" in frames
     assert len(frames) < 60  # and no file for each frame that was missed
+
+
+def test_all_frames_that_could_not_be_flushed_are_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, "okx")
+    beside = SideRecorder(recorder)
+    for number in range(4):  # the first frame of a file is flushed at once
+        beside.write(b"frame", number, Source.LIVE)
+
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder._lines, "flush", refuse)
+        beside.flush()
+    assert beside.missed == 3
+    beside.flush()
+    assert beside.missed == 3
+    monkeypatch.setattr("liq.ingest.recording._RETRY_S", 0)
+    monkeypatch.setattr(recorder, "_begin", lambda _: refuse())
+    beside._retry_at = 0
+    beside.write(b"frame", 5, Source.LIVE)
+    assert beside.missed == 4
 
 
 def test_a_frame_that_none_follows_is_found_once_it_is_flushed(tmp_path: Path) -> None:

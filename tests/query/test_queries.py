@@ -185,6 +185,13 @@ def test_a_query_that_takes_too_long_says_how_many_buckets_it_makes(own: Setting
         hit("cumulative_net", hurried, **window)
 
 
+@pytest.mark.parametrize(("kind", "is_time"), [("interval", True), ("string", False)])
+def test_only_a_bucket_of_time_is_counted(kind: Any, *, is_time: bool) -> None:
+    query = Query("own", "SELECT 1", "Mine.", {"bucket": Parameter(type=kind)}, {})
+    values = {"window": timedelta(days=3660), "bucket": "1s"}
+    assert bool(queries._describe_buckets(query, values)) == is_time
+
+
 @pytest.mark.stack
 def test_totals(own: Settings) -> None:
     row = hit("totals", own).iloc[0].to_dict()

@@ -89,7 +89,7 @@ class Recorder:
         self._lines: gzip.GzipFile | None = None
         self._private: Private | None = None
         self._opened = self._flushed = 0.0
-        self._has_more = False  # than was flushed
+        self.unflushed = 0  # frames that the system may not have
         self.path: Path | None = None
         self.frames = 0
         in_child(self, Recorder._forget)
@@ -99,6 +99,7 @@ class Recorder:
         with self._disk():
             if self._is_full():
                 self._end()
+                self.unflushed = 0
             if self._lines is None:
                 self._begin(recv_ts)
             assert self._lines  # noqa: S101 - just begun
@@ -106,25 +107,26 @@ class Recorder:
                 _encoder.encode(_build_line(self._venue, raw, recv_ts, source)) + b"\n"
             )
         self.frames += 1
-        self._has_more = True
+        self.unflushed += 1
         if time.monotonic() - self._flushed > FLUSH_S:
             self.flush()
 
     def flush(self) -> None:
         """Hand the written frames to the system."""
         self._flushed = time.monotonic()
-        if not self._has_more:  # an empty flush would add bytes to the file
+        if not self.unflushed:  # an empty flush would add bytes to the file
             return
         with self._disk():
             if self._lines and self._file:
                 self._lines.flush()
                 self._file.flush()
-        self._has_more = False
+        self.unflushed = 0
 
     def close(self) -> None:
         """End the file; another `write` begins a new one."""
         with self._disk():
             self._end()
+        self.unflushed = 0
 
     def abandon(self) -> None:
         """Give up a file that could not be written; another `write` begins a new one.
@@ -132,6 +134,7 @@ class Recorder:
         Flushed frames of it stay. A file without any is deleted.
         """
         lines, file = self._forget()
+        self.unflushed = 0
         for one in (lines, file):
             with contextlib.suppress(OSError):
                 if one:
@@ -207,12 +210,14 @@ class SideRecorder:
         if self._fault and time.monotonic() < self._retry_at:
             self.missed += 1
             return
+        taken = self._recorder.frames
         try:
             self._recorder.write(raw, recv_ts, source)
             if self._fault:
                 self._recorder.flush()  # a small frame would stay in a buffer, full disk or not
             self._fault = ""
         except RecordingError as error:
+            self.missed += self._recorder.frames == taken  # else the frame is an unflushed one
             self._fail(error)
 
     def flush(self) -> None:
@@ -230,7 +235,7 @@ class SideRecorder:
             self._fail(error)
 
     def _fail(self, error: RecordingError) -> None:
-        self.missed += 1
+        self.missed += self._recorder.unflushed
         self._fault = str(error)
         self._retry_at = time.monotonic() + _RETRY_S
         self._recorder.abandon()

@@ -300,7 +300,7 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
         try:
             frame = questdb.fetch(sql, bound, settings, timeout=settings.query_timeout)
         except (QuestDBTimeoutError, QuestDBMemoryError) as error:
-            if reason := _describe_buckets(values):
+            if reason := _describe_buckets(query, values):
                 raise type(error)(f"{reason}; {error}") from error
             raise
     needed = [name for name, each in query.params.items() if each.needed]
@@ -316,10 +316,12 @@ def execute(query: Query, values: Mapping[str, Any], settings: Settings, around:
     return Run(frame, sql, values, notes)
 
 
-def _describe_buckets(values: Mapping[str, Any]) -> str:
+def _describe_buckets(query: Query, values: Mapping[str, Any]) -> str:
     """Return that the window has more buckets than any result can have; "" if it has not."""
     window, bucket = values.get(WINDOW), values.get("bucket")
     if not bucket or not isinstance(window, timedelta):
+        return ""
+    if query.params["bucket"].type != "interval":  # a query of the user's may mean anything by it
         return ""
     with contextlib.suppress(ValueError):  # a month, of a query of the user's
         if (count := window // parse_duration(bucket)) > _MOST_BUCKETS:

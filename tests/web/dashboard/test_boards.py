@@ -123,9 +123,10 @@ def test_the_path_of_the_price_has_the_badge_of_the_page(tmp_path: Path) -> None
         "q3_bps": 2.0, "prints": 1, "not_live": 1,
     }  # fmt: skip
     sources = {"exchange": "okx", "source": "simulator", "completeness": "full", "prints": 1}
+    totals = pd.DataFrame([{"prints": 1, "partial": 0}])
     away = QueryError("away")
     frames = Frames(
-        common=Results({"sources": pd.DataFrame([sources])}),
+        common=Results({"sources": pd.DataFrame([sources]), "totals": totals}),
         board=Results({"path": pd.DataFrame([path]), "price": away, "cells": away, "net": away}),
         controls=DashboardModel(settings).controls, bucket="1m", start=now, end=now, read=now,
     )  # fmt: skip
@@ -133,3 +134,11 @@ def test_the_path_of_the_price_has_the_badge_of_the_page(tmp_path: Path) -> None
     board.draw(frames, DrawOptions("dark", None, UTC))
     notes = [note["text"] for note in board.path.spec["layout"]["annotations"]]
     assert notes == ["SIMULATED DATA"]
+    board.mark("")
+    path_label = board.path.label
+    assert path_label.startswith("Price around large prints: longs +1.0")
+    assert board.candles.label == "Price and liquidations: not read."  # its query failed
+    board.mark("loading")
+    assert board.path.label == "Price around large prints: loading."
+    board.mark("")
+    assert board.path.label == path_label

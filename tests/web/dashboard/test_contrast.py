@@ -105,6 +105,26 @@ def test_the_page_around_has_a_muted_text_of_4_5() -> None:
         assert contrast(muted, page) >= 4.5
 
 
+@pytest.mark.parametrize("part", [".liq-recent", ".liq-footnote", ".liq-heading small"])
+def test_numbers_of_other_controls_are_dim_until_those_of_the_chosen_are_read(part: str) -> None:
+    (dim,) = re.findall(r"^(.*liq-awaiting.*) \{ opacity: \.25; \}$", STYLE, re.MULTILINE)
+    assert part in dim
+
+
+def test_panels_that_could_not_be_read_do_not_say_that_they_load() -> None:
+    texts = dict(re.findall(r"^(.*)::after \{ content: \"(.*?)\"", STYLE, re.MULTILINE))
+    cards = [line for line in texts if ".liq-card" in line]
+    assert [texts[card] for card in cards] == ["Loading …", "Not read"]
+    assert all(":not(.liq-rules)" in card for card in cards)  # which are read from a file
+    assert cards[1] == f".liq-outdated{cards[0]}"
+
+
+@pytest.mark.parametrize("state", [".liq-awaiting", ".liq-undrawn"])
+def test_a_chart_of_other_controls_cannot_be_saved(state: str) -> None:
+    (hidden,) = re.findall(r"^(.*modebar.*) \{ visibility: hidden; \}", STYLE, re.MULTILINE)
+    assert state in hidden
+
+
 def test_nothing_moves_for_people_who_prefer_that() -> None:
     (rule,) = re.findall(r"@media \(prefers-reduced-motion: reduce\) \{(.*?)\n\}", STYLE, re.DOTALL)
     for effect in ("animation: none", "transition: none", "scroll-behavior: auto"):

@@ -1,6 +1,7 @@
 """What a print was made of, against real rows and a real recording."""
 
 import gzip
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from liq.ingest.recording import Recorder
 from liq.ingest.venues import VENUES
 from liq.query import queries
 from liq.records.model import Source
-from liq.web.dashboard.inspector import build_key, format_raw, inspect
+from liq.web.dashboard.inspector import _find_raw, build_key, format_raw, inspect
 from support.rows import insert
 from web.dashboard.conftest import fresh
 
@@ -55,6 +56,15 @@ def test_the_inspector_gives_the_reason_for_no_message(own: Settings, tmp_path: 
     broken = settings.recordings / f"binance_usdm-{moment:%Y%m%dT%H%M%S.%fZ}.jsonl.gz"
     broken.write_bytes(b"no gzip")
     assert "is no recording" in inspect(keys(own)[1], settings).problem
+
+
+@pytest.mark.parametrize(("age", "reason"), [(0, "not yet"), (-3600, "not recorded")])
+def test_a_message_is_not_awaited_because_its_clock_was_ahead(
+    age: float, reason: str, tmp_path: Path
+) -> None:
+    settings = Settings.load(home=tmp_path)
+    raw, problem = _find_raw("okx", int((time.time() - age) * 1e6) - 1000, settings)
+    assert (raw, problem.partition(":")[0]) == ("", reason)
 
 
 def test_the_inspector_reports_a_print_that_is_gone(own: Settings) -> None:

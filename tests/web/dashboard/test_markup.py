@@ -22,6 +22,7 @@ from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
     MAX_RECENT,
+    TAKES_LONG,
     DashboardModel,
     Frames,
     Latest,
@@ -242,6 +243,14 @@ def test_each_state_but_live_has_a_notice_of_its_own() -> None:
         assert f"{state} for a reason" in notices[state]
 
 
+def test_a_reading_that_takes_long_has_not_failed_yet() -> None:
+    slow = model(State.FAILED)
+    slow.trouble = (Problem(Part.DASHBOARD, TAKES_LONG, "The reading has taken 9 s so far"),)
+    notice = markup.render_notice(slow)
+    assert "<b>The reading takes long.</b> The reading has taken 9 s so far." in notice
+    assert "Cannot read" not in notice
+
+
 def test_a_market_without_reports_of_feeds_is_not_called_connected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -418,7 +427,7 @@ def test_one_word_is_used_for_simulated_data() -> None:
 def test_title_says_when_bars_were_widened() -> None:
     controls = frames().controls._replace(window="365d")
     title = markup.render_bars_title(replace(frames(), controls=controls))
-    assert "; 1s would make 31,536,000 bars, of 1,500 at most" in title
+    assert "; 1s would make 31,536,000 bars; 1,500 fit" in title
     shown = replace(frames(), bucket="1s")
     assert "would make" not in markup.render_bars_title(shown)
     assert "Liquidated per 1s" in markup.render_bars_title(shown)

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from traitlets import TraitError
 
+from liq.analysis.charts.base import UNKNOWN_GAPS, find_bounds, has_gaps, title_time
 from liq.config import Settings
 from liq.errors import QueryError, QuestDBError, QuestDBTimeoutError
 from liq.monitoring.diagnosis import NO_PRODUCER, Pulse
@@ -16,7 +17,7 @@ from liq.query import queries
 from liq.query.parameters import parse_duration
 from liq.web.dashboard import markup
 from liq.web.dashboard.board_queries import BOARDS
-from liq.web.dashboard.model import MAX_BARS, DashboardModel, State
+from liq.web.dashboard.model import MAX_BARS, DashboardModel, Reading, SlowReading, State
 from support.helpers import PATIENCE_S, eventually, find_free_ports
 from support.proxy import Proxy
 from support.rows import health, insert, report
@@ -482,9 +483,31 @@ def test_frames_of_the_dashboard_do_not_wait_for_slow_readings(
     monkeypatch.setattr("liq.web.dashboard.model._SLOW_INTERVAL", 0.0)
     assert model.poll()
     assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
+    assert has_gaps(model.lost)  # sums are lower bounds, as nobody knows
     monkeypatch.setattr(queries, "fetch", asked)
     model.poll()
     assert model.gaps is not None
+    assert not has_gaps(model.lost)
+
+
+@pytest.mark.parametrize(("window", "is_kept"), [("1h", True), ("4h", False)])
+def test_coverage_of_another_window_does_not_stay_when_a_slow_reading_fails(
+    window: str, *, is_kept: bool
+) -> None:
+    model = DashboardModel()
+    gaps = UNKNOWN_GAPS.head(0)
+    slow = SlowReading((), (), (), gaps, "okx was disconnected", has_reports=False, left_out=3)
+    model.apply(Reading(model.controls, slow=slow))
+    model.window, model.asset = window, "BTC"
+    model.apply(Reading(model.controls, slow=QuestDBTimeoutError("too slow")))
+    assert (model.lost is gaps) == is_kept
+    assert (model.disconnections, model.has_reports, model.left_out) == (
+        ("okx was disconnected", False, 3) if is_kept else ("", True, 0)
+    )
+    if not is_kept:
+        rows = pd.DataFrame({"long_usd": [1.0], "partial": [0]})
+        assert find_bounds(rows, model.lost, (rows["long_usd"], rows["long_usd"])).all()
+        assert "shaded" not in title_time(UTC, model.lost)
 
 
 def test_without_questdb_the_model_names_the_fix(tmp_path: Path) -> None:

@@ -139,7 +139,22 @@ def test_a_rule_is_removed_from_the_table_and_the_file(editor: Editor, own: Sett
     assert editor.press("remove", name="burst") == {"type": "done", "text": "burst is removed"}
     assert load_rules(own).rules == {}
     assert "burst" not in editor.widget.html
-    assert "there is no valid rule 'burst'" in editor.press("remove", name="burst")["text"]
+
+
+def test_a_rule_that_changed_since_the_table_was_drawn_is_not_removed(
+    editor: Editor, own: Settings
+) -> None:
+    edited = json.dumps({"burst": BURST | {"threshold": 7}})
+    Path(str(own.alerts)).write_text(edited)
+    assert "has changed meanwhile" in editor.press("remove", name="burst")["text"]
+    assert Path(str(own.alerts)).read_text() == edited
+    assert editor.press("remove", name="burst")["text"] == "burst is removed"  # as drawn again
+
+
+def test_a_rule_that_is_gone_leaves_the_table(editor: Editor, own: Settings) -> None:
+    Path(str(own.alerts)).write_text("{}")
+    assert editor.press("remove", name="burst")["text"] == "burst is already removed"
+    assert "burst" not in editor.widget.html
 
 
 @pytest.mark.parametrize(
@@ -167,6 +182,33 @@ def test_a_wrong_field_is_refused_in_a_line(
     assert reason in reply["text"]
     assert "\n" not in reply["text"]
     assert Path(str(own.alerts)).read_text() == before
+
+
+@pytest.mark.parametrize("act", ["remove", "mute"])
+def test_an_open_form_can_be_saved_after_another_rule_changed_in_the_table(
+    editor: Editor, own: Settings, act: str
+) -> None:
+    file = Path(str(own.alerts))
+    file.write_text(json.dumps({"burst": BURST, "other": BURST}))
+    editor.draw(CONTROLS, UTC)
+    values = editor.press("edit", name="burst")["values"]
+    editor.press(act, name="other")
+    assert editor.press("save", fields=values | {"threshold": "7"})["type"] == "saved"
+    assert load_rules(own).rules["burst"].threshold == 7
+    values = editor.press("edit", name="burst")["values"]
+    file.write_text(json.dumps({"burst": BURST, "other": BURST}))  # by somebody else
+    editor.draw(CONTROLS, UTC)
+    editor.press(act, name="other")
+    assert "has changed meanwhile" in editor.press("save", fields=values)["text"]
+
+
+def test_a_rule_that_is_muted_while_its_form_is_open_stays_muted(
+    editor: Editor, own: Settings
+) -> None:
+    values = editor.press("edit", name="burst")["values"]
+    editor.press("mute", name="burst")
+    assert editor.press("save", fields=values)["type"] == "saved"
+    assert load_rules(own).rules["burst"].muted
 
 
 def test_a_file_that_somebody_else_edited_is_left_alone(editor: Editor, own: Settings) -> None:

@@ -149,8 +149,11 @@ def test_news_are_the_state_and_the_newest_alert() -> None:
     assert sentences.describe_news(model).startswith("QuestDB does not answer.")
     model.frames = frames(totals=pd.DataFrame([TOTALS | {"prints": 0}]), alerts=alerts.iloc[:0])
     assert sentences.describe_totals(model) == "No liquidations."
+    model.frames = frames(alerts=alerts)
+    assert "BTC fell" in sentences.describe_news(model)
     model.asset = "BTC"  # whose rows are not read yet
     assert sentences.describe_totals(model) == ""
+    assert "BTC fell" not in sentences.describe_news(model)
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,14 @@ def test_a_fixed_start_can_be_left_for_the_window_that_it_has_at_the_moment(leng
 
 @pytest.mark.parametrize(
     ("window", "shown"),
-    [("818s", "13m 38s"), ("26h", "1d 2h"), ("60m", "1h"), ("7d", "7d"), ("0.4s", "0.4s")],
+    [
+        ("818s", "13m 38s"),
+        ("26h", "1d 2h"),
+        ("60m", "1h"),
+        ("7d", "7d"),
+        ("0.4s", "0.4s"),
+        ("59.6s", "59.6s"),
+    ],
 )
 def test_the_length_of_a_window_is_shown_by_its_units(window: str, shown: str) -> None:
     model = DashboardModel(window=window)

@@ -462,7 +462,11 @@ async def test_a_control_is_followed_at_once(
 def test_figures_of_controls_that_were_not_read_are_unknown(own: Settings) -> None:
     dashboard = Dashboard(settings=own, symbols=["NONE"])
     assert "nothing recorded" in page(dashboard)
+    dashboard.model.disconnections = "okx was disconnected"
+    dashboard.draw()
+    assert "okx was disconnected" in page(dashboard)
     dashboard.model.symbols = []
+    assert "okx was disconnected" not in page(dashboard)
     assert "nothing recorded" not in page(dashboard)
     assert "No liquidations match" not in page(dashboard)
     assert "no row has" not in page(dashboard)
@@ -480,6 +484,8 @@ def test_numbers_of_other_controls_are_marked_until_those_of_the_chosen_are_read
         figures, classes = dashboard._figures.value, dashboard.widget._dom_classes
         assert ("$100" in figures, "<b>…</b>" in figures) in ((True, False), (False, True))
         assert ("<b>…</b>" in figures) == ("liq-awaiting" in classes)
+        bars = overview(dashboard).bars.label
+        assert bars.endswith(": loading.") == ("liq-awaiting" in classes)
         return "liq-awaiting" in classes
 
     assert not is_marked()
@@ -807,6 +813,9 @@ async def test_a_download_that_fails_shows_its_reason(
     with monkeypatch.context() as patch:
         patch.setattr("liq.web.dashboard.controls._MAX_PRINTS", 1)
         assert 'liq.export("prints", "prints.csv", window="1h")' in await answer()
+    dashboard.model.symbols = ["ETHUSDT"]  # the prints on the page are not of this choice
+    assert await answer() == "the prints of this choice are being read: try again"
+    dashboard.model.symbols = []
     dashboard.model.settings = own.model_copy(update=find_free_ports())
     assert "liq up" in await answer()
     monkeypatch.setattr(download, "_make", lambda _kind: 1 / 0)

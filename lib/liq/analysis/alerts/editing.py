@@ -35,7 +35,7 @@ def read_rule_file(settings: Settings) -> RuleFile:
     """Read the settings' file. Raises `RuleError` if it cannot be read."""
     path = find_file(settings)
     document = read_file(path)
-    return RuleFile(path, document.members, hashlib.sha256(document.data).hexdigest())
+    return RuleFile(path, document.members, _find_version(document.data))
 
 
 def build_rule(fields: Mapping[str, Any], settings: Settings) -> Rule:
@@ -54,10 +54,10 @@ def save_rule(
     *,
     version: str,
     replaces: bool,
-) -> None:
+) -> str:
     """Write a rule into the settings' file, of which ``version`` was read.
 
-    ``replaces`` says that the file has a rule of this name.
+    ``replaces`` says that the file has a rule of this name. Returns the version of the new file.
 
     Raises:
         RuleError: The name or the rule is invalid, the file has changed or cannot be written, or
@@ -75,11 +75,13 @@ def save_rule(
             raise RuleError(f"{found.path} has {_MOST} rules; remove one first")
         return {**found.entries, name: _render(fields)}
 
-    _change_file(settings, version, put)
+    return _change_file(settings, version, put)
 
 
-def remove_rule(name: str, settings: Settings, *, version: str) -> None:
+def remove_rule(name: str, settings: Settings, *, version: str) -> str:
     """Remove a rule from the settings' file, of which ``version`` was read.
+
+    Returns the version of the new file.
 
     Raises:
         RuleError: The file has no rule of this name, or cannot be written, as in `save_rule`.
@@ -90,13 +92,16 @@ def remove_rule(name: str, settings: Settings, *, version: str) -> None:
             raise RuleError(f"{found.path} has no rule named {name!r}")
         return {each: text for each, text in found.entries.items() if each != name}
 
-    _change_file(settings, version, drop)
+    return _change_file(settings, version, drop)
 
 
 def _change_file(
     settings: Settings, version: str, change: Callable[[RuleFile], Mapping[str, msgspec.Raw]]
-) -> None:
-    """Write the entries that ``change`` returns for those of the settings' file."""
+) -> str:
+    """Write the entries that ``change`` returns for those of the settings' file.
+
+    Returns the version of the new file.
+    """
     path = find_file(settings)
     if files.is_installed(path):
         raise RuleError(f"{path} belongs to liq: copy it, and set LIQ_ALERTS to the copy")
@@ -105,9 +110,15 @@ def _change_file(
             found = read_rule_file(settings)
             if found.version != version:
                 raise RuleError(f"{found.path} has changed meanwhile: open the rule again")
-            files.write_whole(path, _format(change(found)))
+            data = _format(change(found))
+            files.write_whole(path, data)
     except OSError as error:
         raise RuleError(f"cannot write {path}: {error.strerror or error}") from error
+    return _find_version(data)
+
+
+def _find_version(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _render(fields: Mapping[str, Any]) -> msgspec.Raw:

@@ -331,7 +331,8 @@ def create_time_axis(
 
 def title_time(zone: tzinfo, gaps: pd.DataFrame | None) -> str:
     """Return the title of a time axis, which explains the shades of ``gaps``."""
-    return f"time ({zone}){'; shaded: a feed was disconnected' if has_gaps(gaps) else ''}"
+    shaded = "" if gaps is None or gaps.empty else "; shaded: a feed was disconnected"
+    return f"time ({zone}){shaded}"
 
 
 def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spec]:
@@ -357,9 +358,19 @@ def merge_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     return ordered.groupby(begun.cumsum()).agg({"from_ts": "min", "to_ts": "max"})
 
 
+# gaps that could not be read: nothing is shaded, and sums are lower bounds
+UNKNOWN_GAPS = pd.DataFrame(
+    {
+        "exchange": pd.Series(dtype="str"),
+        "from_ts": pd.Series(dtype="datetime64[us, UTC]"),
+        "to_ts": pd.Series(dtype="datetime64[us, UTC]"),
+    }
+)
+
+
 def has_gaps(gaps: pd.DataFrame | None) -> bool:
-    """Return True if a feed was disconnected in the window, so that sums are lower bounds."""
-    return gaps is not None and len(gaps) > 0
+    """Return True if a feed was, or may have been, disconnected: sums are lower bounds."""
+    return gaps is not None and (len(gaps) > 0 or gaps is UNKNOWN_GAPS)
 
 
 def format_usd_unit(

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from liq.analysis import charts
 from liq.analysis.charts import Spec, ThemeName
+from liq.analysis.charts.base import UNKNOWN_GAPS
 from liq.analysis.charts.prices import create_panels
 from liq.analysis.links import Place
 from liq.common.html import render_code
@@ -78,6 +79,15 @@ class Board(ABC):
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show ``frames``, which hold this board's queries; each card shows its own errors."""
 
+    def mark(self, state: str) -> None:
+        """Have each chart speak ``state`` in place of its numbers; "" ends that.
+
+        A chart that could not be drawn says so.
+        """
+        for card in self.cards:
+            if isinstance(card.content, Plot):
+                card.content.state = state or ("not read" if card.fault else "")
+
     @property
     def choosers(self) -> list[Plot | PickTable]:
         """The charts and tables whose names can be clicked."""
@@ -108,6 +118,8 @@ class Card(ErrorBoundary):
     ) -> None:
         super().__init__(name)
         self.content = content
+        if isinstance(content, Plot):
+            content.sentence = name  # until it has numbers
         if title is None:
             title = Html(markup.render_heading(name, render_code(note), about), "liq-heading")
         parts = [self.place, title, content]
@@ -160,14 +172,14 @@ class Overview(Board):
                 window=frames.window,
                 bucket=frames.bucket,
             )
-            self.bars.label = sentences.qualify_sums(
+            self.bars.sentence = sentences.qualify_sums(
                 sentences.describe_bars(frames, options.zone), frames, options.gaps
             )
         with assets:
             self.assets.spec = charts.assets.spec(
                 shown["assets"], theme, gaps=options.gaps, badge=badge
             )
-            self.assets.label = sentences.qualify_sums(
+            self.assets.sentence = sentences.qualify_sums(
                 sentences.describe_ranking("Top assets", shown["assets"]), frames, options.gaps
             )
         with net:
@@ -180,26 +192,26 @@ class Overview(Board):
                 window=frames.window,
                 bucket=frames.bucket,
             )
-            self.net.label = sentences.qualify(sentences.describe_net(frames), frames)
+            self.net.sentence = sentences.qualify(sentences.describe_net(frames), frames)
         with symbols:
             self.symbols.spec = charts.top_symbols.spec(
                 shown["symbols"], theme, gaps=options.gaps, badge=badge
             )
-            self.symbols.label = sentences.qualify_sums(
+            self.symbols.sentence = sentences.qualify_sums(
                 sentences.describe_ranking("Top symbols", shown["symbols"]), frames, options.gaps
             )
         with exchanges:
             self.exchanges.spec = charts.by_exchange.spec(
                 shown["exchanges"], theme, gaps=options.gaps, badge=badge
             )
-            self.exchanges.label = sentences.qualify_sums(
+            self.exchanges.sentence = sentences.qualify_sums(
                 sentences.describe_ranking("By exchange", shown["exchanges"]), frames, options.gaps
             )
         with classes:
             self.classes.spec = charts.size_classes.spec(
                 shown["classes"], theme, gaps=options.gaps, badge=badge
             )
-            self.classes.label = sentences.qualify_sums(
+            self.classes.sentence = sentences.qualify_sums(
                 sentences.describe_classes(shown["classes"]), frames, options.gaps
             )
         with tape:
@@ -251,14 +263,14 @@ class Prices(Board):
             # a zoom of prices or dollars fits one choice of prints
             revision = f"{frames.controls.filters} {options.zone}"
             self.candles.spec = panels | {"revision": revision}
-            self.candles.label = sentences.qualify_sums(
+            self.candles.sentence = sentences.qualify_sums(
                 sentences.describe_candles(frames), frames, options.gaps
             )
         with path:
             self.path.spec = charts.price_path.spec(
                 frames.board["path"], options.theme, badge=frames.badge
             )
-            self.path.label = sentences.qualify(sentences.describe_path(frames), frames)
+            self.path.sentence = sentences.qualify(sentences.describe_path(frames), frames)
 
 
 class Cascades(Board):
@@ -284,7 +296,7 @@ class Cascades(Board):
             self.timeline.spec = _draw_window(
                 charts.cascades.spec, found, frames, options, here=here
             )
-            self.timeline.label = sentences.qualify_sums(
+            self.timeline.sentence = sentences.qualify_sums(
                 sentences.describe_cascades(frames, options.zone), frames, options.gaps
             )
         with largest:
@@ -317,13 +329,13 @@ class Patterns(Board):
         share, hours, sizes = self.cards
         with share:
             self.share.spec = _draw_window(charts.venue_share.spec, shown["share"], frames, options)
-            self.share.label = sentences.qualify(sentences.describe_share(frames), frames)
+            self.share.sentence = sentences.qualify(sentences.describe_share(frames), frames)
         with hours:
             self._title.value = markup.render_hours_title(frames, self._about)
             self.hours.spec = charts.hour_of_day.spec(
                 shown["hours"], options.theme, badge=frames.badge
             )
-            self.hours.label = sentences.qualify(sentences.describe_hours(frames), frames)
+            self.hours.sentence = sentences.qualify(sentences.describe_hours(frames), frames)
         with sizes:
             self._sizes.html = markup.render_sizes(shown["sizes"], options.gaps)
 
@@ -371,10 +383,11 @@ class Feeds(Board):
         coverage, reports = self.cards
         with coverage:
             health, span = frames.board["health"], frames.covered_span
+            gaps = None if options.gaps is UNKNOWN_GAPS else options.gaps
             self.coverage.spec = charts.coverage.spec(
-                health, options.gaps, options.theme, span=span, zone=options.zone
+                health, gaps, options.theme, span=span, zone=options.zone
             )
-            self.coverage.label = sentences.describe_coverage(frames, options.gaps)
+            self.coverage.sentence = sentences.describe_coverage(frames, gaps)
         with reports:
             self.health.html = markup.render_feeds(frames.board["health"], options.zone)
 

@@ -429,10 +429,12 @@ def _list_options(known: Sequence[str | tuple[str, str]]) -> list[list[str]]:
 def _make_file(model: DashboardModel, kind: str) -> tuple[str, bytes]:
     """Return the prints that match the controls, as a file's name and content.
 
-    Raises `QueryError` if there are too many prints for a page.
+    Raises `QueryError` if there are too many prints for a page, or they are not counted yet.
     """
+    if model.frames is None or model.is_awaiting_rows:
+        raise QueryError("the prints of this choice are being read: try again")
     asked, out = model.controls, _FILES[kind]
-    prints = int(model.frames.totals["prints"].sum()) if model.frames else 0
+    prints = int(model.frames.totals["prints"].sum())
     if prints > _MAX_PRINTS:
         raise QueryError(
             f"{prints:,} prints are too many for a page: shorten the window, or write them from a"

@@ -71,7 +71,7 @@ def _find_raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str
             return format_raw(frame.raw), ""
     except LiqError as error:
         return "", str(error)
-    if time.time() - recv_ts / 1e6 < _WRITTEN_S:
+    if 0 <= time.time() - recv_ts / 1e6 < _WRITTEN_S:  # a clock may have been wrong
         within = f"a message that is recorded is known within {_WRITTEN_S:.0f} s"
         return "", f"not yet: {within}; open the print again"
     return "", "not recorded: `liq run` and `liq produce --record` keep raw messages"

@@ -35,6 +35,7 @@ from liq.web.dashboard.model import (
     MAX_RECENT,
     MISSING_NAME,
     RECENT,
+    TAKES_LONG,
     DashboardModel,
     Frames,
     State,
@@ -98,8 +99,10 @@ def render_broken_header(fault: str) -> Markup:
 
 def render_notice(model: DashboardModel) -> Markup:
     """Return the meaning of the state and the next step; empty while rows arrive."""
-    if model.state is State.FAILED:
-        outdated = _OUTDATED if model.frames else ""
+    outdated = _OUTDATED if model.frames else ""
+    if model.state is State.FAILED and model.trouble and model.trouble[0].what == TAKES_LONG:
+        title, text = _capitalise(TAKES_LONG), f"{model.problem}. {outdated}"
+    elif model.state is State.FAILED:
         why = f": {model.trouble[0].what}" if model.trouble else ""
         title, text = f"Cannot read the data{why}", f"{model.problem}. {outdated}Retrying."
     elif model.trouble:
@@ -224,7 +227,7 @@ def _explain_bucket(frames: Frames) -> str:
     used, asked = frames.bucket, frames.controls.bucket
     start, end = frames.window
     count = math.ceil((end - start) / parse_duration(asked))
-    return "" if used == asked else f"; {asked} would make {count:,} bars, of {MAX_BARS:,} at most"
+    return "" if used == asked else f"; {asked} would make {count:,} bars; {MAX_BARS:,} fit"
 
 
 def render_hours_title(frames: Frames, about: str = "") -> Markup:

@@ -23,6 +23,7 @@ from traitlets import (
 )
 
 from liq.analysis.charts import THEMES, source_badge
+from liq.analysis.charts.base import UNKNOWN_GAPS
 from liq.analysis.links import ZONES, Place
 from liq.analysis.pace import PaceReader
 from liq.config import Settings, choose_settings
@@ -35,6 +36,7 @@ from liq.web.dashboard.board_queries import BOARDS, PRICED, BoardQuery, Controls
 from liq.web.dashboard.errors import explain, log
 
 MAX_BARS = 1500
+TAKES_LONG = "the reading takes long"  # a problem of a reading that has not ended
 QUIET = timedelta(seconds=60)
 _KNOWN_SYMBOLS = 500
 RECENT = timedelta(minutes=10)  # an alert is shown above the board for this long
@@ -250,6 +252,8 @@ class DashboardModel(HasTraits):
         self.settings = choose_settings(settings)
         self._shown: tuple[Controls, Latest | None] | None = None
         self._slow_read: tuple[object, float] = (None, 0.0)  # the parameters, and when
+        self._slow_shown: object = None  # the parameters of the slow reading in the traits
+        self._is_slow_unknown = False
         self._failure: Problem | None = None
         self._pulse: Pulse | None = None
         self._feeds: tuple[Sequence[FeedReport], float] = (
@@ -329,6 +333,11 @@ class DashboardModel(HasTraits):
     def problem(self) -> str:
         """The problems as text; "" without a problem."""
         return "; ".join(problem.detail for problem in self.trouble)
+
+    @property
+    def lost(self) -> pd.DataFrame | None:
+        """The coverage gaps by which sums are lower bounds, as charts take them."""
+        return UNKNOWN_GAPS if self._is_slow_unknown else self.gaps
 
     @property
     def is_awaiting_rows(self) -> bool:
@@ -428,12 +437,18 @@ class DashboardModel(HasTraits):
             if reading.frames is not None:
                 self.frames = reading.frames
                 self._shown = (reading.controls, reading.latest)
+            asked = _choose_slow(reading.controls)
             if isinstance(slow := reading.slow, SlowReading):
+                self._slow_shown, self._is_slow_unknown = asked, False
                 self.known_symbols, self.known_assets = slow.symbols, slow.assets
                 self.known_exchanges, self.gaps = slow.exchanges, slow.gaps
                 self.disconnections = slow.disconnections
                 self.has_reports = slow.has_reports
                 self.left_out = slow.left_out
+            elif slow is not None and asked != self._slow_shown:
+                self._slow_shown, self._is_slow_unknown = None, True
+                self.gaps, self.disconnections = None, ""
+                self.has_reports, self.left_out = True, 0
             self.judge()
         return reading.frames is not None
 
@@ -640,7 +655,7 @@ class DashboardModel(HasTraits):
     def _read_slow(self, controls: Controls) -> SlowReading | None:
         """Return the data that changes slowly; None if it was read a moment ago."""
         previous, when = self._slow_read
-        wanted = (controls.span, controls.exchanges)
+        wanted = _choose_slow(controls)
         if previous == wanted and time.monotonic() - when < _SLOW_INTERVAL:
             return None
         self._slow_read = (wanted, time.monotonic())  # a failure waits too, since it is slow
@@ -715,6 +730,11 @@ _NOT_READ = Problem(
     "no recent reading",
     f"Nothing was read for more than {_STUCK.seconds} s; see `liq logs dashboard`",
 )
+
+
+def _choose_slow(controls: Controls) -> object:
+    """Return the parameters of a slow reading."""
+    return controls.span, controls.exchanges
 
 
 def _measure_since(start: datetime) -> str:

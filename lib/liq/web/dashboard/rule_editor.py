@@ -48,6 +48,7 @@ class RuleEditor:
         self._params: dict[str, Any] = {}  # of a new rule: the page's filters
         self._zone: tzinfo = UTC
         self._version = ""  # of the file when the form was opened
+        self._drawn = ""  # version of the file that the table shows
         self._kept: dict[str, Any] = {}  # the entry that the form edits; empty for a new one
         self._name = ""
         self.widget = RuleForm().add_class("liq-rule-editor")
@@ -60,7 +61,12 @@ class RuleEditor:
         # a minimum of 0 counts: a query may have a higher one by default
         self._params = {name: filters[name] for name in kept if filters[name] not in (None, [])}
         self._zone = zone
+        self._draw_table()
+
+    def _draw_table(self) -> None:
+        version = read_rule_file(self._settings).version  # first: a change in between is refused
         self.widget.html = markup.render_rules(load_rules(self._settings))
+        self._drawn = version
 
     def _receive(self, message: Mapping[str, Any]) -> None:
         acts: dict[str, Callable[[Mapping[str, Any]], None]] = {
@@ -115,16 +121,32 @@ class RuleEditor:
         fields = self._read_entry(name) | {"muted": is_muted}
         if not is_muted:
             del fields["muted"]
-        save_rule(name, fields, self._settings, version=found.version, replaces=True)
-        self.widget.html = markup.render_rules(load_rules(self._settings))
+        version = save_rule(name, fields, self._settings, version=found.version, replaces=True)
+        if name == self._name:
+            self._kept = fields  # else the open form of this rule would undo it
+        self._keep_form(found.version, version)
+        self._draw_table()
         self.widget.send({"type": "done", "text": f"{name} is {'' if is_muted else 'not '}muted"})
 
     def _remove(self, name: str) -> None:
-        version = read_rule_file(self._settings).version
-        self._read_entry(name)  # a name that the page has made up is refused
-        remove_rule(name, self._settings, version=version)
-        self.widget.html = markup.render_rules(load_rules(self._settings))
+        if name not in read_rule_file(self._settings).entries:
+            self._draw_table()
+            self.widget.send({"type": "done", "text": f"{name[:64]} is already removed"})
+            return
+        self._read_entry(name)  # refuses an entry that is no rule, such as the schema
+        try:
+            version = remove_rule(name, self._settings, version=self._drawn)
+        except RuleError:
+            self._draw_table()
+            raise
+        self._keep_form(self._drawn, version)
+        self._draw_table()
         self.widget.send({"type": "done", "text": f"{name} is removed"})
+
+    def _keep_form(self, before: str, after: str) -> None:
+        """Let an open form be saved after the page itself has written the file."""
+        if self._version == before:
+            self._version = after
 
     def _read_entry(self, name: str) -> dict[str, Any]:
         entries = read_rule_file(self._settings).entries
@@ -158,7 +180,7 @@ class RuleEditor:
         is_new = not self._kept
         name = str(message["fields"].get("name", "")) if is_new else self._name
         save_rule(name, fields, self._settings, version=self._version, replaces=not is_new)
-        self.widget.html = markup.render_rules(load_rules(self._settings))
+        self._draw_table()
         self.widget.send({"type": "saved", "text": f"{name} is saved"})
 
     def _read_fields(self, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,10 +18,12 @@ _NAMED = 3  # of a ranking
 
 
 def describe_news(model: DashboardModel) -> str:
-    """Return the state of the page, and the newest alert of the last minutes."""
+    """Return the state of the page, and the newest alert of the last minutes once it is read."""
     state = f"{label_state(model)}."
     frames = model.frames
-    if frames is None or not frames.common.has("alerts") or frames.alerts.empty:
+    if frames is None or model.is_awaiting_rows:
+        return state
+    if not frames.common.has("alerts") or frames.alerts.empty:
         return state
     newest = frames.alerts.iloc[0]
     return f"{state} {newest['severity']} alert: {newest['message']}."
@@ -35,7 +37,7 @@ def describe_totals(model: DashboardModel) -> str:
     totals: Any = next(frames.totals.itertuples())
     if not totals.prints:
         return f"{_NOTHING}.".capitalize() if model.has_reports else "Nothing was recorded."
-    least = "at least " if _is_lower_bound(frames, model.gaps) else ""
+    least = "at least " if _is_lower_bound(frames, model.lost) else ""
     sums = _sum_sides(totals.long_usd, totals.short_usd, least)
     return (
         f"In {times.format_window(frames.controls.window)}: {sums} liquidated"

@@ -80,7 +80,10 @@ def find_day(days_ago: int, zone: tzinfo) -> Span:
 
 def format_window(window: str) -> str:
     """Return the length of a window by its units: ``13m 38s`` for ``818s``."""
-    seconds, parts = round(parse_duration(window).total_seconds()), []
+    exact, parts = parse_duration(window).total_seconds(), []
+    if exact % 1:
+        return window  # rounded, it would have the name of another window
+    seconds = int(exact)
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, seconds = divmod(seconds, size)
         parts += [f"{count}{unit}"] if count else []

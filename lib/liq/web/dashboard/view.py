@@ -24,7 +24,7 @@ from liq.web.dashboard import controls, filters, markup, sentences, times
 from liq.web.dashboard.board_queries import BOARDS, Controls
 from liq.web.dashboard.boards import Board, DrawOptions, Inspector, Overview, create_boards
 from liq.web.dashboard.errors import explain, log
-from liq.web.dashboard.model import DashboardModel, Reading, SlowReading, State
+from liq.web.dashboard.model import TAKES_LONG, DashboardModel, Reading, SlowReading, State
 from liq.web.dashboard.widgets import (
     Alarm,
     Announcer,
@@ -243,9 +243,9 @@ class Dashboard:
         found = self.model.examine()
         takes_long = Problem(
             Part.DASHBOARD,
-            "the reading takes long",
-            f"no answer for {seconds:.0f} s: choose a shorter window; `liq status` shows whether"
-            " QuestDB runs",
+            TAKES_LONG,
+            f"The reading has taken {seconds:.0f} s so far; a shorter window is faster;"
+            " `liq status` shows whether QuestDB runs",
         )
         return next((problem for problem in found if problem.part is Part.QUESTDB), takes_long)
 
@@ -484,7 +484,7 @@ class Dashboard:
         if frames is not None:
             board = self.boards[frames.controls.board]
             zone = self._find_zone()
-            board.draw(frames, DrawOptions(self.theme, self.model.gaps, zone))
+            board.draw(frames, DrawOptions(self.theme, self.model.lost, zone))
             if self._page.children != (board.widget,):
                 self._page.children = [board.widget]
             with self._alerts_boundary:
@@ -501,7 +501,7 @@ class Dashboard:
         with self._figures_boundary:
             frames = None if self.model.is_awaiting_rows else self.model.frames
             self._figures.value = markup.render_figures(
-                frames, self.model.gaps, has_reports=self.model.has_reports
+                frames, self.model.lost, has_reports=self.model.has_reports
             )
 
     def _draw_pace(self, reading: pd.DataFrame | Exception) -> None:
@@ -519,10 +519,16 @@ class Dashboard:
             self._watch.value = markup.render_warning(
                 diagnosis.check_supervisor(self.model.settings)
             )
-            self._coverage.value = markup.render_coverage_notice(self.model.disconnections)
+            lost = "" if self.model.is_awaiting_rows else self.model.disconnections
+            self._coverage.value = markup.render_coverage_notice(lost)
         if self._header_boundary.fault:
             self._header.value = markup.render_broken_header(self._header_boundary.fault)
-        self._mark("liq-outdated", is_so=self.model.state in (State.FAILED, State.STALE))
+        is_outdated = self.model.state in (State.FAILED, State.STALE)
+        self._mark("liq-outdated", is_so=is_outdated)
+        if self.model.frames is not None:
+            awaited = "not read" if is_outdated else "loading"
+            board = self.boards[self.model.frames.controls.board]
+            board.mark(awaited if self.model.is_awaiting_rows else "")
 
     def _announce(self) -> None:
         """Have screen readers speak the state and the figures, now and then."""

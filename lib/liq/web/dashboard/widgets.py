@@ -209,12 +209,19 @@ class Plot(anywidget.AnyWidget):
         sync=True, to_json=pack_spec
     )
     label = traitlets.Unicode("chart").tag(sync=True)  # what screen readers speak in its place
+    sentence = traitlets.Unicode("chart")  # the label of a chart whose numbers count
+    state = traitlets.Unicode()  # why they do not count, such as "loading"; else ""
     brush = traitlets.Bool(default_value=False).tag(sync=True)
     group = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self.on_msg(self._send_library)
+
+    @traitlets.observe("sentence", "state")
+    def _set_label(self, _change: object) -> None:
+        name, _, _ = self.sentence.partition(":")
+        self.label = f"{name}: {self.state}." if self.state else self.sentence
 
     def on_brush(self, brushed: Callable[[Span | None], bool], boundary: ErrorBoundary) -> None:
         """Call ``brushed`` with the start and end of a drawn range; None after a double-click.
