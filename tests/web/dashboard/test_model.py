@@ -194,6 +194,12 @@ def test_says_when_a_feed_was_disconnected(own: Settings) -> None:
     assert model.disconnections.startswith(
         "1 of 2 feeds disconnected: okx; disconnected for a part of"
     )
+    insert(own, [fresh(200)])
+    assert model.poll()  # newer frames, and the gaps of before
+    assert model.frames is not None
+    lost = model.gaps.set_index("exchange")["to_ts"]
+    assert lost["okx"].to_pydatetime() == model.frames.read
+    assert lost["binance_usdm"].max() < model.frames.read
     model.exchanges = ["gate"]  # what others miss does not concern this visitor
     model.poll()
     assert (len(model.gaps), model.disconnections) == (0, "")
