@@ -798,6 +798,9 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
     assert [mark(each) for each in charts.cascades(runs, gaps=gaps).data] == [[True], [False]]
     long, _ = charts.heatmap(CELLS, gaps=gaps).data
     assert [list(row) for row in long.text] == [["≥ ", ""], ["", ""], ["", ""], ["≥ ", ""]]
+    later = gaps.assign(from_ts=TIMES[1], to_ts=TIMES[2])
+    lone, _ = charts.heatmap(CELLS.iloc[:1], gaps=later).data  # of unknown width
+    assert [list(row) for row in lone.text] == [["≥ "]]
     for chart, frame in ((charts.top_symbols, SYMBOLS), (charts.size_classes, CLASSES)):
         assert mark(chart(frame, gaps=gaps).data[0]) == [True]
     assert "≥ " in charts.assets(ASSETS, gaps=gaps).data[0].hovertext[0]

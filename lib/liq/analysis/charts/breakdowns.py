@@ -314,7 +314,8 @@ def _create_cells(
 ) -> Spec:
     """Return a panel: cells between the edges of buckets and bins; nothing where none are."""
     starts = frame["ts"].drop_duplicates().sort_values()
-    width = starts.diff().min() if len(starts) > 1 else pd.Timedelta(minutes=1)
+    known = base.find_buckets(starts).width
+    width = pd.Timedelta(minutes=1) if known is None else known
     moments = pd.concat([starts, starts + width]).drop_duplicates().sort_values()
     prices = np.unique(base.select(frame, "price_from", "price_to").to_numpy())
     usd = np.full((max(len(prices) - 1, 0), max(len(moments) - 1, 0)), np.nan)
@@ -322,7 +323,8 @@ def _create_cells(
     columns = np.searchsorted(moments.to_numpy(), frame["ts"].to_numpy())
     usd[rows, columns] = frame[f"{side}_usd"].where(frame[f"{side}_usd"] > 0)
     marks = np.full(usd.shape, "", dtype=object)
-    is_bound = base.find_bounds(frame, gaps, (frame["ts"], frame["ts"] + width))
+    times = None if known is None else (frame["ts"], frame["ts"] + known)
+    is_bound = base.find_bounds(frame, gaps, times)
     marks[rows, columns] = is_bound.map({True: base.BOUND, False: ""})
     return {
         "type": "heatmap",
