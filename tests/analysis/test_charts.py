@@ -794,6 +794,10 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
 
     venue, other = charts.venue_share(SHARES, gaps=gaps).data
     assert (mark(venue), mark(other)) == ([True, False], [False])
+    apart = SHARES.assign(ts=[TIMES[1], TIMES[1] + pd.Timedelta("9m"), TIMES[1]])
+    lost = gaps.assign(from_ts=TIMES[1] + pd.Timedelta("2m"), to_ts=TIMES[1] + pd.Timedelta("3m"))
+    assert mark(charts.venue_share(apart, gaps=lost).data[0]) == [True, False]
+    assert mark(charts.venue_share(apart, gaps=lost, bucket="1m").data[0]) == [False]
     runs = CASCADES.assign(to_ts=TIMES + pd.Timedelta("20s"))
     assert [mark(each) for each in charts.cascades(runs, gaps=gaps).data] == [[True], [False]]
     long, _ = charts.heatmap(CELLS, gaps=gaps).data

@@ -27,12 +27,13 @@ def venue_share(
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
     zone: tzinfo = UTC,
+    bucket: str | None = None,
 ) -> Spec:
     """Each exchange's share of a bucket's notional in percent, stacked, from ``venue_share``.
 
     The exchanges with most notional in the window come first. Those for which no colour is left
     are summed as "others".
-    ``span``, ``gaps``, ``badge`` and ``zone`` as in `bars`.
+    ``span``, ``gaps``, ``badge``, ``zone`` and ``bucket`` as in `bars`.
 
     Example:
         >>> frame = liq.hit("venue_share", bucket="5m", window="1h")
@@ -44,7 +45,7 @@ def venue_share(
     frame = frame.assign(is_bound=base.find_bounds(frame, None).astype("f8"))
     usd, share, bound = _group_others(frame, "exchange", len(colours.venues) - 1)
     times = pd.Series(share.index)
-    buckets = base.find_buckets(times)
+    buckets = base.find_buckets(times, bucket)
     bound |= _find_lost(share.columns, gaps, buckets)
     traces = [
         base.create_bars(
