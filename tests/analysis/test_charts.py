@@ -779,6 +779,9 @@ def test_a_bucket_that_is_a_lower_bound_says_so_beside_the_part_it_is() -> None:
         assert [text.partition("<")[0] for text in trace.hovertemplate] == [
             "%{y:$,.0f}", "≥ %{y:$,.0f}", "≥ %{y:$,.0f} (still running)"
         ]  # fmt: skip
+    unknown = BARS.assign(partial=pd.array([1, None, 0], dtype="Int64"))
+    marks = [text[0] for text in charts.bars(unknown).data[0].hovertemplate]
+    assert marks == ["≥", "%", "%"]
     lone = charts.bars(BARS.iloc[:1], gaps=gaps).data[0]  # of unknown width
     assert lone.hovertemplate.startswith("≥ ")
 
