@@ -805,6 +805,11 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
     assert [mark(each) for each in charts.cascades(runs, gaps=gaps).data] == [[True], [False]]
     long, _ = charts.heatmap(CELLS, gaps=gaps).data
     assert [list(row) for row in long.text] == [["≥ ", ""], ["", ""], ["", ""], ["≥ ", ""]]
+    anyone = gaps.drop(columns="exchange")
+    assert [mark(each) for each in charts.venue_share(SHARES, gaps=anyone).data] == [
+        [True, False]
+    ] * 2
+    assert mark(charts.by_exchange(EXCHANGES, gaps=anyone).data[0]) == [True]
     later = gaps.assign(from_ts=TIMES[1], to_ts=TIMES[2])
     lone, _ = charts.heatmap(CELLS.iloc[:1], gaps=later).data  # of unknown width
     assert [list(row) for row in lone.text] == [["≥ "]]

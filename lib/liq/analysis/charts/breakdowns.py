@@ -253,6 +253,9 @@ def _find_lost(
     lost = np.zeros((len(buckets.starts), len(exchanges)), dtype=bool)
     if gaps is None or gaps.empty:
         return lost
+    if "exchange" not in gaps:  # any feed may have them
+        lost |= np.reshape(base.find_lost(gaps, buckets.times), (-1, 1))
+        return lost
     names = gaps["exchange"].where(gaps["exchange"].isin(exchanges), _OTHERS)
     for number, name in enumerate(exchanges):
         lost[:, number] = base.find_lost(gaps[names == name], buckets.times)
