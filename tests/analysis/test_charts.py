@@ -433,6 +433,9 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     days = gaps.assign(to_ts=last + pd.Timedelta("1D"))
     spans = charts.coverage(feeds, days, span=(first, last)).data[1].customdata
     assert spans[0] == "2026-01-01 00:00:01 to 2026-01-02 00:02:00"
+    short = gaps.assign(from_ts=first + second / 5, to_ts=first + second)
+    spans = charts.coverage(feeds, short, span=(first, last)).data[1].customdata
+    assert spans[0] == "2026-01-01 00:00:00.200 to 00:00:01.000"
     unknown = charts.coverage(feeds, None, span=(first, last))
     assert len(unknown.data) == 0
     assert texts(unknown) == ["when feeds were connected is not known yet"]
