@@ -433,6 +433,9 @@ def test_coverage_draws_each_feed_and_its_gaps() -> None:
     days = gaps.assign(to_ts=last + pd.Timedelta("1D"))
     spans = charts.coverage(feeds, days, span=(first, last)).data[1].customdata
     assert spans[0] == "2026-01-01 00:00:01 to 2026-01-02 00:02:00"
+    short = gaps.assign(from_ts=first + second / 5, to_ts=first + second)
+    spans = charts.coverage(feeds, short, span=(first, last)).data[1].customdata
+    assert spans[0] == "2026-01-01 00:00:00.200 to 00:00:01.000"
     unknown = charts.coverage(feeds, None, span=(first, last))
     assert len(unknown.data) == 0
     assert texts(unknown) == ["when feeds were connected is not known yet"]
@@ -779,6 +782,9 @@ def test_a_bucket_that_is_a_lower_bound_says_so_beside_the_part_it_is() -> None:
         assert [text.partition("<")[0] for text in trace.hovertemplate] == [
             "%{y:$,.0f}", "≥ %{y:$,.0f}", "≥ %{y:$,.0f} (still running)"
         ]  # fmt: skip
+    unknown = BARS.assign(partial=pd.array([1, None, 0], dtype="Int64"))
+    marks = [text[0] for text in charts.bars(unknown).data[0].hovertemplate]
+    assert marks == ["≥", "%", "%"]
     lone = charts.bars(BARS.iloc[:1], gaps=gaps).data[0]  # of unknown width
     assert lone.hovertemplate.startswith("≥ ")
 
@@ -794,10 +800,22 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
 
     venue, other = charts.venue_share(SHARES, gaps=gaps).data
     assert (mark(venue), mark(other)) == ([True, False], [False])
+    apart = SHARES.assign(ts=[TIMES[1], TIMES[1] + pd.Timedelta("9m"), TIMES[1]])
+    lost = gaps.assign(from_ts=TIMES[1] + pd.Timedelta("2m"), to_ts=TIMES[1] + pd.Timedelta("3m"))
+    assert mark(charts.venue_share(apart, gaps=lost).data[0]) == [True, False]
+    assert mark(charts.venue_share(apart, gaps=lost, bucket="1m").data[0]) == [False]
     runs = CASCADES.assign(to_ts=TIMES + pd.Timedelta("20s"))
     assert [mark(each) for each in charts.cascades(runs, gaps=gaps).data] == [[True], [False]]
     long, _ = charts.heatmap(CELLS, gaps=gaps).data
     assert [list(row) for row in long.text] == [["≥ ", ""], ["", ""], ["", ""], ["≥ ", ""]]
+    anyone = gaps.drop(columns="exchange")
+    assert [mark(each) for each in charts.venue_share(SHARES, gaps=anyone).data] == [
+        [True, False]
+    ] * 2
+    assert mark(charts.by_exchange(EXCHANGES, gaps=anyone).data[0]) == [True]
+    later = gaps.assign(from_ts=TIMES[1], to_ts=TIMES[2])
+    lone, _ = charts.heatmap(CELLS.iloc[:1], gaps=later).data  # of unknown width
+    assert [list(row) for row in lone.text] == [["≥ "]]
     for chart, frame in ((charts.top_symbols, SYMBOLS), (charts.size_classes, CLASSES)):
         assert mark(chart(frame, gaps=gaps).data[0]) == [True]
     assert "≥ " in charts.assets(ASSETS, gaps=gaps).data[0].hovertext[0]

@@ -189,6 +189,14 @@ def test_a_cascade_is_stacked_by_venue_under_the_price() -> None:
     assert "lower bound" in throttled.layout.yaxis.title.text
     assert throttled.data[0].hovertemplate.startswith("≥ ")
     assert "≥" not in first.hovertemplate
+    begin, end = PRINTS["ts"].min(), PRINTS["ts"].max()
+    gaps = pd.DataFrame({"exchange": ["a"], "from_ts": [begin], "to_ts": [end]})
+    away = charts.cascade(PRINTS, gaps=gaps)
+    assert ["≥" in trace.hovertemplate for trace in away.data] == [False, True]
+    assert "lower bound" in away.layout.yaxis.title.text
+    later = gaps.assign(from_ts=end + pd.Timedelta("1s"), to_ts=end + pd.Timedelta("1h"))
+    assert charts.cascade(PRINTS, gaps=later) == charts.cascade(PRINTS)
+    assert charts.cascade(PRINTS.iloc[:0], gaps=gaps) == charts.cascade(PRINTS.iloc[:0])
 
 
 def test_venues_of_a_cascade_without_a_colour_are_the_others() -> None:

@@ -238,7 +238,8 @@ async def test_the_legend_hides_marks_and_the_picture_can_be_saved(visitor: Visi
 async def test_the_button_that_moves_the_window_says_whether_it_is_pressed(
     visitor: Visit,
 ) -> None:
-    moves = visitor.page.get_by_role("button", name="drag to move the window")
+    name = re.compile("^BTC price and liquidations per 1m: drag to move the window")
+    moves = visitor.page.get_by_role("button", name=name)
     for is_pressed in ("false", "true", "false", "true"):
         await expect(moves).to_have_attribute("aria-pressed", is_pressed)
         await moves.click()

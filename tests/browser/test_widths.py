@@ -478,6 +478,9 @@ async def test_the_controls_of_a_phone_are_behind_a_button(visitor: Visit, scree
     if screen.width > PHONE_PX:
         assert not await fold.is_visible()
         assert await page.get_by_label("Window", exact=True).is_visible()
+        await page.set_viewport_size({"width": 900, "height": 450})  # no phone on its side
+        assert not await fold.is_visible()
+        await page.set_viewport_size({"width": screen.width, "height": screen.height})
         return
     assert not await page.get_by_label("Window", exact=True).is_visible()
     for is_open in (True, False, True):

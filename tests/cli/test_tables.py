@@ -186,6 +186,19 @@ def test_rows_are_fields_where_no_number_fits_beside_the_names(
     assert "7.654M" in " ".join(shown(capsys, monkeypatch, rows, 24))
 
 
+def test_a_usual_terminal_has_a_table_though_no_number_fits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pd.DataFrame([{f"text_{n}": "x" * 20 for n in range(5)} | {"usd": 7_654_321.25}] * 2)
+    *_, first, second, note = shown(capsys, monkeypatch, rows)
+    assert first.split() == second.split() == ["x" * 20] * 3
+    assert note == "not shown: text_3, text_4, usd; --columns chooses, --wide shows all"
+    assert shown(capsys, monkeypatch, rows, 39)[0] == f"text_0  {'x' * 20}"
+    long = rows[["text_0", "usd"]].rename(columns={"usd": "a_number_of_a_long_name"})
+    lines = shown(capsys, monkeypatch, long, 44)  # even one column leaves no room for it
+    assert lines.count("a_number_of_a_long_name  7,654,321.25") == 2
+
+
 def test_rows_of_long_texts_can_be_listed_field_by_field(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

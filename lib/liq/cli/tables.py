@@ -1,7 +1,7 @@
 """DataFrames as tables that fit a terminal.
 
 A table shows exact numbers if they fit, else short ones, else as many columns as fit. One row is
-shown as a line for each field, and so are all rows where no number fits.
+shown as a line for each field, and so are all rows in a terminal too narrow for a number.
 """
 
 import textwrap
@@ -27,6 +27,7 @@ _LONGEST_TEXT = 24  # characters of a text where numbers are short
 _WIDEST_UNIT = 8  # characters, about those of a short number
 _LEAST_ID = 10**15
 _LEAST_FIELDS = 16  # characters of a line of fields, at least
+_LEAST_TABLE = 40  # characters of a line that has room for a table without numbers
 _MISSING, _AT_LEAST = "-", "≥"
 _LINE_ENDS = dict(zip(b"\t\n\v\f\r", "␉␊␋␌␍", strict=True)) | {0x2028: "␊", 0x2029: "␊"}
 
@@ -136,7 +137,7 @@ def check_columns(columns: str, known: Sequence[str]) -> list[str]:
 def _print_fitting(frame: "pd.DataFrame", style: Style) -> None:
     """Print the rows in exact numbers, else in short ones, else only as many columns as fit.
 
-    Where none of the numbers fits, print the fields of each row.
+    Print the fields of each row where none of the numbers fits and the terminal is narrow.
     """
     columns = _build_columns(frame, _format_exact, style)
     names = [*map(str, frame.columns)]
@@ -144,14 +145,25 @@ def _print_fitting(frame: "pd.DataFrame", style: Style) -> None:
     if len(shown) < len(columns):
         columns = _build_columns(_shorten_times(frame), _format_short, style)
         shown = _choose_fitting(columns, names, style.leads)
-    numbers = {place for place, column in enumerate(columns) if column.is_number}
-    if numbers and numbers.isdisjoint(shown) and console.width >= _LEAST_FIELDS:
+    if console.width >= _LEAST_FIELDS and _is_too_narrow(columns, shown):
         print_fields(frame, style)
         return
     _print_columns([columns[place].crop(console.width) for place in shown])
     if left_out := [name for place, name in enumerate(names) if place not in shown]:
         line = f"not shown: {', '.join(left_out)}; --columns chooses, --wide shows all"
         console.print(styled(line, "dim"))
+
+
+def _is_too_narrow(columns: Sequence["_Column"], shown: Sequence[int]) -> bool:
+    """Return whether no number is ``shown``, nor fits beside one of the columns that are.
+
+    A line below `_LEAST_TABLE` characters is too narrow for any table without a number.
+    """
+    numbers = {place: column.width for place, column in enumerate(columns) if column.is_number}
+    if not numbers or not numbers.keys().isdisjoint(shown):
+        return False
+    least = min(numbers.values()) + _GAP + min(columns[place].width for place in shown)
+    return console.width < max(least, _LEAST_TABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def find_bounds(frame: "pd.DataFrame", *, has_gaps: "bool | pd.Series[bool]") ->
     import pandas as pd  # noqa: PLC0415 - importing this module stays quick
 
     if "partial" in frame:
-        return (frame["partial"] > 0) | has_gaps
+        return (frame["partial"].fillna(0) > 0) | has_gaps
     if "completeness" in frame:
         return (frame["completeness"] != Completeness.FULL) | has_gaps
     return pd.Series(data=has_gaps, index=frame.index)

@@ -195,6 +195,12 @@ def test_says_when_a_feed_was_disconnected(own: Settings) -> None:
     assert model.disconnections.startswith(
         "1 of 2 feeds disconnected: okx; disconnected for a part of"
     )
+    insert(own, [fresh(200)])
+    assert model.poll()  # newer frames, and the gaps of before
+    assert model.frames is not None
+    lost = model.gaps.set_index("exchange")["to_ts"]
+    assert lost["okx"].to_pydatetime() == model.frames.read
+    assert lost["binance_usdm"].max() < model.frames.read
     model.exchanges = ["gate"]  # what others miss does not concern this visitor
     model.poll()
     assert (len(model.gaps), model.disconnections) == (0, "")
@@ -496,7 +502,10 @@ def test_coverage_of_another_window_does_not_stay_when_a_slow_reading_fails(
 ) -> None:
     model = DashboardModel()
     gaps = UNKNOWN_GAPS.head(0)
-    slow = SlowReading((), (), (), gaps, "okx was disconnected", has_reports=False, left_out=3)
+    slow = SlowReading(
+        (), (), (), gaps, "okx was disconnected",
+        has_reports=False, left_out=3, end=datetime.now(UTC),
+    )  # fmt: skip
     model.apply(Reading(model.controls, slow=slow))
     model.window, model.asset = window, "BTC"
     model.apply(Reading(model.controls, slow=QuestDBTimeoutError("too slow")))

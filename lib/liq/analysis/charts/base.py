@@ -390,6 +390,13 @@ def find_bounds(
     return coverage.find_bounds(frame, has_gaps=find_lost(gaps, times))
 
 
+def find_away(exchanges: pd.Series, gaps: pd.DataFrame | None) -> "pd.Series[bool]":
+    """Return for each of ``exchanges`` if its feed has ``gaps``; any has those without one."""
+    if gaps is None or gaps.empty:
+        return pd.Series(data=False, index=exchanges.index)
+    return exchanges.isin(gaps.get("exchange", exchanges).tolist())
+
+
 def find_lost(gaps: pd.DataFrame | None, times: Times | None) -> "bool | pd.Series[bool]":
     """Return for each of ``times`` if one of ``gaps`` is in it; None is the whole window."""
     if times is None or gaps is None or gaps.empty:

@@ -27,12 +27,13 @@ def venue_share(
     gaps: pd.DataFrame | None = None,
     badge: str | None = None,
     zone: tzinfo = UTC,
+    bucket: str | None = None,
 ) -> Spec:
     """Each exchange's share of a bucket's notional in percent, stacked, from ``venue_share``.
 
     The exchanges with most notional in the window come first. Those for which no colour is left
     are summed as "others".
-    ``span``, ``gaps``, ``badge`` and ``zone`` as in `bars`.
+    ``span``, ``gaps``, ``badge``, ``zone`` and ``bucket`` as in `bars`.
 
     Example:
         >>> frame = liq.hit("venue_share", bucket="5m", window="1h")
@@ -44,7 +45,7 @@ def venue_share(
     frame = frame.assign(is_bound=base.find_bounds(frame, None).astype("f8"))
     usd, share, bound = _group_others(frame, "exchange", len(colours.venues) - 1)
     times = pd.Series(share.index)
-    buckets = base.find_buckets(times)
+    buckets = base.find_buckets(times, bucket)
     bound |= _find_lost(share.columns, gaps, buckets)
     traces = [
         base.create_bars(
@@ -252,6 +253,9 @@ def _find_lost(
     lost = np.zeros((len(buckets.starts), len(exchanges)), dtype=bool)
     if gaps is None or gaps.empty:
         return lost
+    if "exchange" not in gaps:  # any feed may have them
+        lost |= np.reshape(base.find_lost(gaps, buckets.times), (-1, 1))
+        return lost
     names = gaps["exchange"].where(gaps["exchange"].isin(exchanges), _OTHERS)
     for number, name in enumerate(exchanges):
         lost[:, number] = base.find_lost(gaps[names == name], buckets.times)
@@ -314,7 +318,8 @@ def _create_cells(
 ) -> Spec:
     """Return a panel: cells between the edges of buckets and bins; nothing where none are."""
     starts = frame["ts"].drop_duplicates().sort_values()
-    width = starts.diff().min() if len(starts) > 1 else pd.Timedelta(minutes=1)
+    known = base.find_buckets(starts).width
+    width = pd.Timedelta(minutes=1) if known is None else known
     moments = pd.concat([starts, starts + width]).drop_duplicates().sort_values()
     prices = np.unique(base.select(frame, "price_from", "price_to").to_numpy())
     usd = np.full((max(len(prices) - 1, 0), max(len(moments) - 1, 0)), np.nan)
@@ -322,7 +327,8 @@ def _create_cells(
     columns = np.searchsorted(moments.to_numpy(), frame["ts"].to_numpy())
     usd[rows, columns] = frame[f"{side}_usd"].where(frame[f"{side}_usd"] > 0)
     marks = np.full(usd.shape, "", dtype=object)
-    is_bound = base.find_bounds(frame, gaps, (frame["ts"], frame["ts"] + width))
+    times = None if known is None else (frame["ts"], frame["ts"] + known)
+    is_bound = base.find_bounds(frame, gaps, times)
     marks[rows, columns] = is_bound.map({True: base.BOUND, False: ""})
     return {
         "type": "heatmap",

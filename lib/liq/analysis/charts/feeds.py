@@ -96,6 +96,13 @@ def _create_spans(name: str, colour: str, rows: pd.DataFrame, zone: tzinfo) -> S
 
 
 def _format_span(begin: pd.Timestamp, end: pd.Timestamp, zone: tzinfo) -> str:
-    """Return two moments on the clock of ``zone``, the second without the day of the first."""
-    first, last = (f"{moment.tz_convert(zone):%Y-%m-%d %H:%M:%S}" for moment in (begin, end))
+    """Return two moments on the clock of ``zone``, the second without the day of the first.
+
+    Both have milliseconds if one is within a second.
+    """
+    has_parts = any(moment != moment.floor("s") for moment in (begin, end))
+    digits = len("2026-01-01 00:00:00.000" if has_parts else "2026-01-01 00:00:00")
+    first, last = (
+        moment.tz_convert(zone).isoformat(" ", "milliseconds")[:digits] for moment in (begin, end)
+    )
     return f"{first} to {last[11:] if last[:10] == first[:10] else last}"

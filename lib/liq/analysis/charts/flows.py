@@ -172,8 +172,7 @@ def by_exchange(
         >>> [trace.name for trace in liq.charts.by_exchange(frame).data]
         ['long', 'short']
     """
-    away = set() if gaps is None else set(gaps["exchange"])
-    whole = (frame["completeness"] == _FULL) & ~frame["exchange"].isin(list(away))
+    whole = (frame["completeness"] == _FULL) & ~base.find_away(frame["exchange"], gaps)
     frame = frame.assign(label=frame["exchange"], is_bound=~whole)
     frame = _merge_others(frame)
     frame["label"] = frame["is_bound"].map({True: base.BOUND, False: ""}) + frame["label"]

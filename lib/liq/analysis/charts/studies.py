@@ -69,11 +69,13 @@ def cascade(
     price: pd.DataFrame | None = None,
     theme: ThemeName = "light",
     *,
+    gaps: pd.DataFrame | None = None,
     badge: str | None = None,
 ) -> Spec:
     """Cumulative notional of a cascade, stacked by exchange, in the order of their first prints.
 
-    From ``cascade_prints``; ``price``, from ``price_by_bucket``, is laid over it. ``badge`` as in
+    From ``cascade_prints``; ``price``, from ``price_by_bucket``, is laid over it. Sums of feeds
+    with ``gaps``, from ``coverage``, in the time of the cascade are lower bounds. ``badge`` as in
     `bars`.
 
     Example:
@@ -88,7 +90,10 @@ def cascade(
     *own, others = colours.venues
     totals = prints.groupby("exchange")["notional"].sum().nlargest(len(own))
     named = prints["exchange"].where(prints["exchange"].isin(totals.index), _OTHERS)
-    bounds = base.find_bounds(prints, None)
+    if gaps is not None:
+        begin, end = prints["ts"].min(), prints["ts"].max()
+        gaps = gaps[(gaps["from_ts"] <= end) & (gaps["to_ts"] >= begin)]
+    bounds = base.find_bounds(prints, None) | base.find_away(prints["exchange"], gaps)
     first = prints["exchange"][named != _OTHERS].drop_duplicates().tolist()
     names = first + [_OTHERS] * bool((named == _OTHERS).any())
     usd = prints.assign(name=named).pivot_table(
@@ -107,7 +112,7 @@ def cascade(
     ]
     layout = base.create_layout(theme, prints, badge, empty=NO_CASCADE) | {"hovermode": "x unified"}
     layout |= base.create_time_axis(colours, None, None)
-    layout["yaxis"] = base.create_usd_axis(colours, "liquidated so far", prints)
+    layout["yaxis"] = base.create_usd_axis(colours, "liquidated so far", prints, gaps=gaps)
     if names and price is not None and len(price):
         lines, layout["yaxis2"] = create_overlay(colours, base.find_buckets(price["ts"]), price)
         traces += lines

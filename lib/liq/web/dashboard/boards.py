@@ -328,7 +328,9 @@ class Patterns(Board):
         shown = frames.board
         share, hours, sizes = self.cards
         with share:
-            self.share.spec = _draw_window(charts.venue_share.spec, shown["share"], frames, options)
+            self.share.spec = _draw_window(
+                charts.venue_share.spec, shown["share"], frames, options, bucket=frames.bucket
+            )
             self.share.sentence = sentences.qualify(sentences.describe_share(frames), frames)
         with hours:
             self._title.value = markup.render_hours_title(frames, self._about)

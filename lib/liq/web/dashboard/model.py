@@ -179,7 +179,8 @@ class Frames:
 class SlowReading(NamedTuple):
     """The data that changes slowly: names with recent prints, and coverage gaps.
 
-    ``left_out`` is the number of odd rows, which no query counts.
+    ``left_out`` is the number of odd rows, which no query counts. A gap that reaches ``end``, the
+    moment of the reading, is open.
     """
 
     symbols: tuple[tuple[str, str], ...]  # and their assets
@@ -189,6 +190,15 @@ class SlowReading(NamedTuple):
     disconnections: str
     has_reports: bool
     left_out: int
+    end: datetime
+
+    def extend_gaps(self, until: datetime) -> pd.DataFrame:
+        """Return the gaps, with the open ones until the later moment of newer frames."""
+        if not coverage.can_be_read("coverage", self.gaps):  # of a query of the user's own
+            return self.gaps
+        is_open = self.gaps["to_ts"] >= pd.Timestamp(self.end)
+        ends = self.gaps["to_ts"].mask(is_open, pd.Timestamp(max(until, self.end)))
+        return self.gaps.assign(to_ts=ends)
 
 
 class Reading(NamedTuple):
@@ -254,6 +264,7 @@ class DashboardModel(HasTraits):
         self._slow_read: tuple[object, float] = (None, 0.0)  # the parameters, and when
         self._slow_shown: object = None  # the parameters of the slow reading in the traits
         self._is_slow_unknown = False
+        self._slow: SlowReading | None = None  # the last one of a live window
         self._failure: Problem | None = None
         self._pulse: Pulse | None = None
         self._feeds: tuple[Sequence[FeedReport], float] = (
@@ -445,10 +456,13 @@ class DashboardModel(HasTraits):
                 self.disconnections = slow.disconnections
                 self.has_reports = slow.has_reports
                 self.left_out = slow.left_out
+                self._slow = None if reading.controls.until else slow
             elif slow is not None and asked != self._slow_shown:
-                self._slow_shown, self._is_slow_unknown = None, True
+                self._slow_shown, self._is_slow_unknown, self._slow = None, True, None
                 self.gaps, self.disconnections = None, ""
                 self.has_reports, self.left_out = True, 0
+            if self._slow and self.gaps is not None and self.frames and self.frames.now:
+                self.gaps = self._slow.extend_gaps(self.frames.now)
             self.judge()
         return reading.frames is not None
 
@@ -677,6 +691,7 @@ class DashboardModel(HasTraits):
             coverage.summarise_feeds(reports),
             not reports.empty,
             self._count_left_out(controls),
+            end,
         )
 
     def _count_left_out(self, controls: Controls) -> int:

@@ -146,6 +146,7 @@ class Board {
       this.createTool("⟲", "show all prices again", () => this.reset()),
       this.createTool("⤓", "save the chart as a picture", () => this.save()),
     );
+    this.nameTools();
     this.observer = new ResizeObserver(() => this.resize());
   }
 
@@ -163,9 +164,15 @@ class Board {
     return button;
   }
 
+  /** Put the name of the chart, which has the asset and the bucket, into the names of its tools. */
+  nameTools() {
+    const [name] = this.element.getAttribute("aria-label").split(":");
+    for (const each of this.tools.children) each.ariaLabel = `${name}: ${each.title}`;
+  }
+
   createTool(sign, label, act, more = {}) {
     const button = create("button", "", sign);
-    Object.assign(button, { title: label, ariaLabel: label, onclick: act, ...more });
+    Object.assign(button, { title: label, onclick: act, ...more });
     return button;
   }
 
@@ -762,7 +769,10 @@ function render({ model, el }) {
 
   // a screen reader speaks the sentence in place of the picture
   chart.setAttribute("role", "figure");
-  const name = () => chart.setAttribute("aria-label", model.get("label"));
+  const name = () => {
+    chart.setAttribute("aria-label", model.get("label"));
+    board?.nameTools();
+  };
   model.on("change:label", name);
   name();
   model.on("change:spec", draw);
