@@ -93,11 +93,11 @@ def test_sums_in_tables_are_marked_where_a_feed_was_disconnected_or_partial() ->
         pd.DataFrame({"exchange": ["okx"], "from_ts": [begin], "to_ts": [begin + hour]})
         for begin in (start - hour / 2, start - 2 * hour)
     )
-    marks = [markup.render_cascades(run, gaps=gaps).count("≥ ") for gaps in (during, before, None)]
+    marks = [markup.render_cascades(run, gaps=gaps).count("≥") for gaps in (during, before, None)]
     assert marks == [4, 0, 0]  # prints, longs, shorts and the peak
-    assert markup.render_cascades(run.assign(partial=1)).count("≥ ") == 4
+    assert markup.render_cascades(run.assign(partial=1)).count("≥") == 4
     sizes = quantiles("long")
-    marked = [markup.render_sizes(sizes, gaps).count("≥ ") for gaps in (before, None)]
+    marked = [markup.render_sizes(sizes, gaps).count("≥") for gaps in (before, None)]
     assert marked == [3 * len(sizes), 0]  # by the whole window
 
 

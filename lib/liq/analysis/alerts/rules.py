@@ -212,7 +212,7 @@ def describe_comparison(rule: Rule) -> str:
 def _describe_value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
-    return f"{value:,.10g}" if isinstance(value, float) else str(value)
+    return f"{value:,.10g}" if type(value) in (int, float) else str(value)
 
 
 def describe_unit(rule: Rule, query: Query) -> str:

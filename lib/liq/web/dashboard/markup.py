@@ -41,6 +41,7 @@ from liq.web.dashboard.model import (
     State,
 )
 
+_LEAST = "≥\N{NO-BREAK SPACE}"
 _NOTICES = {
     State.LOADING: (
         "Loading",
@@ -303,7 +304,7 @@ def render_cascades(
     bounds = find_bounds(found, gaps, (found["from_ts"], found["to_ts"]))
     about = _explain_columns("cascades", names.values())
     rows = (
-        _render_cascade(run, zone, here, "≥ " if is_bound else "")
+        _render_cascade(run, zone, here, _LEAST if is_bound else "")
         for run, is_bound in zip(runs, bounds, strict=True)
     )
     return render_table(names, rows, about)
@@ -320,7 +321,7 @@ def render_sizes(quantiles: pd.DataFrame, gaps: pd.DataFrame | None = None) -> M
              "p25_usd": "25 %", "p50_usd": "50 %", "p75_usd": "75 %", "p90_usd": "90 %",
              "p99_usd": "99 %", "largest_usd": "largest"}  # fmt: skip
     columns = quantiles.set_index("side")
-    least = ["≥ " if is_bound else "" for is_bound in find_bounds(quantiles, gaps)]
+    least = [_LEAST if is_bound else "" for is_bound in find_bounds(quantiles, gaps)]
     rows = (
         render_row([name, *map(partial(_render_size, column), columns[column], least)])
         for column, name in names.items()
