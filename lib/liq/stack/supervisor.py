@@ -101,17 +101,18 @@ class Supervisor:
         Raises `StackError` when another supervisor does.
         """
         supervisor = apps.define_supervisor(self._settings)
-        adopted = self._adopted = control.adopt(supervisor, self._settings)
         over = threading.Event()
         heart = threading.Thread(target=self._beat, args=(over,), name="liq-heart", daemon=True)
-        heart.start()
-        try:
+        try:  # a signal may end it from here on
+            self._adopted = control.adopt(supervisor, self._settings)
+            heart.start()
             while not ended.wait(_CHECK_S):
                 self._guard("supervisor", self.check)
         finally:
             over.set()
-            heart.join()
-            if adopted:  # its user ended it in the foreground, it did not die
+            if heart.ident:
+                heart.join()
+            if self._adopted:  # its user ended it in the foreground, it did not die
                 process.forget(supervisor.pid_file)
 
     def check(self) -> None:
