@@ -496,7 +496,7 @@ async def test_the_controls_of_a_phone_are_behind_a_button(visitor: Visit, scree
 async def test_the_details_of_a_print_can_be_read(visitor: Visit, screen: Screen) -> None:
     page = visitor.page
     if await page.locator(".liq-fold").is_visible():
-        await page.locator(".liq-fold button").click()
+        await page.locator(".liq-fold [aria-expanded=false]").click()
     await page.get_by_role("button", name="Pause").click()
     await page.locator(".liq-tape tr[data-key]").nth(2).locator("td").first.click()
     details = page.get_by_role("dialog", name="Details of a print")

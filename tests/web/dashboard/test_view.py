@@ -749,7 +749,7 @@ def test_charts_have_their_numbers_in_a_sentence(own: Settings) -> None:
 
 
 async def test_a_picked_print_is_inspected(own: Settings) -> None:
-    await asyncio.to_thread(insert, own, [fresh(100)])
+    await asyncio.to_thread(insert, own, [fresh(100, age=60)])
     dashboard = Dashboard(settings=own)
     tape = overview(dashboard).tape
     (escaped,) = re.findall('data-key="(.+?)"', tape.html)

@@ -412,10 +412,10 @@ class Inspector:
 
     def show(self, key: str) -> None:
         """Read the print and show its details, or the error."""
-        self.widget.remove_class("liq-hidden")
-        self._close.take_focus()
         self._found, self._content.value = None, Markup()  # another print's details would mislead
         self._boundary.clear()  # and so would its error
+        self.widget.remove_class("liq-hidden")
+        self._close.take_focus()
         self._wanted = key
         self._tasks.spawn(self._read(key))
 
