@@ -172,7 +172,7 @@ def find_java(process: subprocess.Popen[str]) -> set[str]:
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):
             with suppress(psutil.Error):  # it has ended, as those that look for Java do
-                if SPARK_MAIN in child.cmdline():
+                if SPARK_MAIN in child.cmdline() and child.name() == "java":  # and not its shell
                     found.add(child.exe())
     return found
 
