@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -54,6 +54,19 @@ def run(
             cli.main()
     finally:
         config.settings.cache_clear()
+
+
+@pytest.fixture
+def complain(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """``complain("hit totls")``: run a command with the test's settings, and return its error."""
+
+    def read_error(words: str) -> str:
+        run(words.split(), settings.environ(), monkeypatch)
+        return " ".join(capsys.readouterr().err.split())
+
+    return read_error
 
 
 COMMANDS = dict(list_commands(typer.main.get_command(app)))
@@ -131,17 +144,12 @@ def test_the_version_is_printed() -> None:
     ],
 )
 def test_a_misspelt_name_gets_a_suggestion(
-    settings: Settings,
-    words: str,
-    hint: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings, complain: Callable[[str], str], words: str, hint: str
 ) -> None:
     (settings.home / "logs").mkdir(parents=True)
     (settings.home / "logs" / "kafka.log").touch()
-    run(words.split(), settings.environ(), monkeypatch)
-    said = capsys.readouterr().err
-    assert hint in " ".join(said.split())
+    said = complain(words)
+    assert hint in said
     assert "Traceback" not in said
 
 
@@ -167,15 +175,10 @@ def test_a_misspelt_name_gets_a_suggestion(
     ],
 )
 def test_an_error_of_usage_says_what_to_write(
-    settings: Settings,
-    words: str,
-    hint: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    complain: Callable[[str], str], words: str, hint: str
 ) -> None:
-    run(words.split(), settings.environ(), monkeypatch)
-    said = capsys.readouterr().err
-    assert hint in " ".join(said.split())
+    said = complain(words)
+    assert hint in said
     assert "Traceback" not in said
     assert "Errno" not in said
 
