@@ -14,7 +14,7 @@ from liq.analysis import links
 from liq.analysis.alerts import Backtest, Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
-from liq.analysis.charts.base import find_bounds, has_gaps
+from liq.analysis.charts.base import Times, find_bounds, has_gaps
 from liq.analysis.charts.prices import count_beyond
 from liq.analysis.links import Place
 from liq.analysis.pace import SPANS, UNREAD
@@ -301,12 +301,9 @@ def render_cascades(
              "longs": "long_usd", "shorts": "short_usd", "peak in 1 s": "peak_1s_usd",
              f"burst score ({covered} covered)": "burst_score"}  # fmt: skip
     runs: Iterator[Any] = found.itertuples(index=False)
-    bounds = find_bounds(found, gaps, (found["from_ts"], found["to_ts"]))
+    least = _list_marks(found, gaps, (found["from_ts"], found["to_ts"]))
     about = _explain_columns("cascades", names.values())
-    rows = (
-        _render_cascade(run, zone, here, _LEAST if is_bound else "")
-        for run, is_bound in zip(runs, bounds, strict=True)
-    )
+    rows = map(partial(_render_cascade, zone=zone, here=here), runs, least)
     return render_table(names, rows, about)
 
 
@@ -321,7 +318,7 @@ def render_sizes(quantiles: pd.DataFrame, gaps: pd.DataFrame | None = None) -> M
              "p25_usd": "25 %", "p50_usd": "50 %", "p75_usd": "75 %", "p90_usd": "90 %",
              "p99_usd": "99 %", "largest_usd": "largest"}  # fmt: skip
     columns = quantiles.set_index("side")
-    least = [_LEAST if is_bound else "" for is_bound in find_bounds(quantiles, gaps)]
+    least = _list_marks(quantiles, gaps)
     rows = (
         render_row([name, *map(partial(_render_size, column), columns[column], least)])
         for column, name in names.items()
@@ -678,7 +675,14 @@ def _is_missing(text: Any) -> bool:
     return bool(pd.isna(text)) or text == MISSING_NAME
 
 
-def _render_cascade(run: Any, zone: tzinfo, here: Place, least: str) -> Markup:
+def _list_marks(
+    frame: pd.DataFrame, gaps: pd.DataFrame | None, times: Times | None = None
+) -> list[str]:
+    """Return for each row of a table what stands before its sums."""
+    return [_LEAST if is_bound else "" for is_bound in find_bounds(frame, gaps, times)]
+
+
+def _render_cascade(run: Any, least: str, *, zone: tzinfo, here: Place) -> Markup:
     place = links.locate_cascade(run.from_ts, run.to_ts, run.name, here=here)
     values = (
         _render_link(place, f"{run.from_ts.astimezone(zone):%m-%d %H:%M:%S}"),
