@@ -49,11 +49,8 @@ def run(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["liq", *words])
     config.settings.cache_clear()
-    try:
-        with pytest.raises(SystemExit):
-            cli.main()
-    finally:
-        config.settings.cache_clear()
+    with pytest.raises(SystemExit):
+        cli.main()
 
 
 @pytest.fixture

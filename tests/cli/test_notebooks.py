@@ -1,6 +1,6 @@
 """`liq notebook`, `liq notebooks` and `liq report`, as typed into a terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +54,13 @@ def run(settings: Settings, *words: object) -> str:
 
 
 @pytest.fixture
-def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def invoke(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Run commands in this process: each of its own would import papermill again."""
     for name, value in settings.environ().items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(settings.home.parent)
     config.settings.cache_clear()
-    yield lambda *words: CliRunner().invoke(app, words)
-    config.settings.cache_clear()
+    return lambda *words: CliRunner().invoke(app, words)
 
 
 def test_a_notebook_is_run_with_progress_and_written(settings: Settings, notebook: Path) -> None:

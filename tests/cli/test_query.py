@@ -180,7 +180,6 @@ def test_notes_of_a_file_and_of_printed_rows_are_of_the_same_queries(
     config.settings.cache_clear()
     for form in ([], ["--out", str(tmp_path / "rows.csv")]):
         assert any("okx" in note for note in notes_of("hit", "mine", *LATER, *form)), form
-    config.settings.cache_clear()
 
 
 def notes_of(*arguments: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Addresses as commands print them where they serve."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,12 @@ from liq.errors import ConfigError
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[config.Settings]:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> config.Settings:
     """The settings of a container."""
     monkeypatch.setenv("LIQ_HOME", str(tmp_path))
     monkeypatch.setenv("LIQ_HOST", "0.0.0.0")  # noqa: S104 - nothing is bound
     config.settings.cache_clear()
-    yield config.settings()
-    config.settings.cache_clear()
+    return config.settings()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,11 @@ DAY_S = 86_400
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The process's settings are those of a home where nothing runs."""
     monkeypatch.setenv("LIQ_HOME", str(tmp_path))
     config.settings.cache_clear()
-    yield tmp_path
-    config.settings.cache_clear()
+    return tmp_path
 
 
 def test_a_written_environment_is_its_owners_only(home: Path) -> None:
