@@ -138,6 +138,7 @@ def _leave(page: Page) -> None:
 
 
 def _drawn(page: Page, *, live: bool) -> None:
+    page.wait_for_selector("#liq-notice", state="attached", timeout=_PATIENCE_MS)
     page.wait_for_selector("#liq-notice", state="hidden", timeout=_PATIENCE_MS)
     if live:
         page.wait_for_selector(".bars .point path", state="attached", timeout=_PATIENCE_MS)

@@ -231,6 +231,12 @@ async def launched(*flags: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
+async def wait_until_drawn(page: Page) -> None:
+    """Wait until a page of Voila has hidden its notice. The queue's page has none."""
+    await page.wait_for_selector("#liq-notice", state="attached")
+    await page.wait_for_selector("#liq-notice", state="hidden")
+
+
 @dataclass
 class Visit:
     """A visitor's page, with its requests, its messages to the kernel and its console errors."""
@@ -287,8 +293,7 @@ class Visit:
 
     async def drawn(self) -> None:
         """Fail unless the page comes to stand as its notebook means it, without a notice."""
-        await self.page.wait_for_selector("#liq-notice", state="attached")
-        await self.page.wait_for_selector("#liq-notice", state="hidden")
+        await wait_until_drawn(self.page)
 
     async def bars(self) -> list[str]:
         """Return the outlines of the bars, once some are drawn."""

@@ -23,7 +23,7 @@ from kafka import KafkaProducer
 from nbformat.sign import NotebookNotary
 from playwright.async_api import Browser, Page
 
-from browser.conftest import serving, threaded
+from browser.conftest import serving, threaded, wait_until_drawn
 from liq import stack as local
 from liq.common import files
 from liq.config import Settings
@@ -296,7 +296,7 @@ async def test_every_app_shows_markup_as_text(
     path = app.path if app else "apps"
     async with opened(chromium, dashboard.replace("/?", f"/{path}?")) as page:
         if app:
-            await page.wait_for_selector("#liq-notice", state="hidden")
+            await wait_until_drawn(page)
         await look(page, app.name if app else "gallery")
 
 

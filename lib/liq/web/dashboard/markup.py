@@ -678,7 +678,7 @@ def _is_missing(text: Any) -> bool:
 def _list_marks(
     frame: pd.DataFrame, gaps: pd.DataFrame | None, times: Times | None = None
 ) -> list[str]:
-    """Return for each row of a table what stands before its sums."""
+    """Return the mark before the sums of each row of a table, or an empty text."""
     return [_LEAST if is_bound else "" for is_bound in find_bounds(frame, gaps, times)]
 
 
