@@ -35,6 +35,7 @@ function board(element) {
   Object.assign(element.style, { position: "relative", width: `${SIZE.width}px`, height: `${SIZE.height}px` });
   const chart = document.createElement("div");
   chart.className = "liq-plot liq-price-plot";
+  chart.setAttribute("aria-label", "Price: of the benchmark"); // its tools have its name
   element.append(chart);
   const drawn = new Board(uPlot, chart, () => {});
   return ({ spec }) => drawn.draw(spec);

@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from tempfile import mkdtemp
@@ -28,6 +28,7 @@ from liq.analysis import charts
 from liq.analysis.charts.prices import create_panels
 from liq.web.dashboard import widgets
 
+OURS = "liq's board, by uPlot"  # the contenders from npm are loaded when their turn comes
 _BUCKETS = 240  # four hours of minutes
 _CELLS = 600
 _UPDATES = 20  # of a round
@@ -48,7 +49,7 @@ class Rows(NamedTuple):
 class Library(NamedTuple):
     """A script, what draws with it, and what the kernel sends it."""
 
-    script: Path
+    find: Callable[[], Path]
     draw: str
     encode: Callable[[Rows], Mapping[str, Any]]
 
@@ -57,19 +58,25 @@ def candles(_sizes: Sizes) -> list[Row]:
     """Return the comparison of redraws of the board of prices."""
     rows = [_create_rows(seed) for seed in range(_UPDATES + _WARM_UP)]
     libraries = {
-        "liq's board, by uPlot": Library(widgets.UPLOT_JS, "board", _encode_panels),
-        "plotly": Library(widgets.find_plotly_js(), "plotly", _encode_figure),
+        OURS: Library(lambda: widgets.UPLOT_JS, "board", _encode_panels),
+        "plotly": Library(widgets.find_plotly_js, "plotly", _encode_figure),
         "plotly, finance bundle": Library(
-            _load("plotly.js-finance-dist-min@4.1.0", "plotly-finance.min.js"),
+            partial(_load, "plotly.js-finance-dist-min@4.1.0", "plotly-finance.min.js"),
             "plotly",
             _encode_figure,
         ),
         "lightweight-charts": Library(
-            _load("lightweight-charts@5.2.1", "dist/lightweight-charts.standalone.production.js"),
+            partial(
+                _load,
+                "lightweight-charts@5.2.1",
+                "dist/lightweight-charts.standalone.production.js",
+            ),
             "lightweight",
             _encode_columns,
         ),
-        "uPlot": Library(_load("uplot@1.6.32", "dist/uPlot.iife.min.js"), "uplot", _encode_columns),
+        "uPlot": Library(
+            partial(_load, "uplot@1.6.32", "dist/uPlot.iife.min.js"), "uplot", _encode_columns
+        ),
     }
     return [
         Row(
@@ -94,6 +101,7 @@ def candles(_sizes: Sizes) -> list[Row]:
     ]
 
 
+@cache
 def _load(package: str, name: str) -> Path:
     folder = Path(mkdtemp(prefix="liq-bench-"))
     subprocess.run(
@@ -112,7 +120,7 @@ def _measure(library: Library, rows: list[Rows]) -> Figures:
     begun = time.process_time()
     updates = [json.dumps(library.encode(each)) for each in rows]
     encoding = 1000 * (time.process_time() - begun) / len(rows)
-    source = library.script.read_bytes()
+    source = library.find().read_bytes()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         page = browser.new_page(viewport={"width": 1280, "height": 600})

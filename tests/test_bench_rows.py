@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from bench.candles import OURS, candles
 from bench.compare import DOUBLED, LOST, Row, run
 from bench.decoding import decoding
 from bench.drain import drain
@@ -60,6 +61,13 @@ def check(row: Row) -> None:
 def test_a_comparison_without_servers(rows: Callable[[Sizes], list[Row]]) -> None:
     for row in rows(LITTLE):
         check(row)
+
+
+@pytest.mark.browser
+def test_a_comparison_of_candles_by_what_needs_no_npm() -> None:
+    [row] = candles(LITTLE)
+    local = {name: row.contenders[name] for name in (OURS, "plotly")}
+    check(replace(row, contenders=local))
 
 
 @pytest.mark.stack
