@@ -281,11 +281,16 @@ async def has_nothing_serious(page: Page, *parts: str) -> None:
 
 
 async def change_theme(page: Page) -> None:
-    """Have the system ask for the other theme, whose colours come at once."""
+    """Have the system ask for the other theme; wait for the colours of the page and its charts."""
     is_dark = await page.locator(".liq-root.liq-dark").count()
     scheme: Literal["light", "dark"] = "light" if is_dark else "dark"
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await page.wait_for_selector(f".liq-root.liq-{scheme}")
+    warning = await page.evaluate(
+        "getComputedStyle(document.querySelector('.liq-root')).getPropertyValue('--warn').trim()"
+    )
+    for chart in await page.locator(".liq-price-plot").all():
+        await expect(chart).to_have_css("--chart-warning", warning)
 
 
 async def restore_media(page: Page) -> None:

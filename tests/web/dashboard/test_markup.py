@@ -315,17 +315,17 @@ def test_a_print_that_no_exchange_sent_is_marked() -> None:
         (["elsewhere"], True),
     ],
 )
-def test_the_header_says_whether_all_prints_are_of_one_kind_that_is_not_live(
+def test_the_header_has_a_badge_and_the_tape_knows_if_all_prints_are_of_one_kind(
     sources: list[str], *, is_whole: bool
 ) -> None:
     shown = model(State.LIVE)
     mixed = pd.DataFrame({"exchange": "okx", "source": sources, "completeness": "full"})
     shown.frames = replace(frames(), common=Results({"sources": mixed}))
-    header = markup.render_header(shown)
-    assert 'class="liq-badge' in header
-    assert ("liq-whole" in header) == is_whole
+    assert 'class="liq-badge"' in markup.render_header(shown)
+    assert markup.is_one_kind(shown.frames) == is_whole
     shown.frames = replace(frames(), common=Results({"sources": QueryError("away")}))
     assert 'class="liq-badge"' in markup.render_header(shown)
+    assert not markup.is_one_kind(shown.frames)
 
 
 def test_an_inspection_shows_values_with_units_the_message_and_the_rule() -> None:

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import anywidget
 import pandas as pd
+import pytest
+from markupsafe import Markup
 
 import liq.web.voila_app
 from liq.analysis import links
 from liq.web.dashboard import widgets
 
 PAGE = Path(liq.web.voila_app.__file__).with_name("static") / "page.js"
+STYLE = Path(widgets.__file__).with_name("style.css")
 
 
 def test_the_page_finds_the_module_of_each_widget() -> None:
@@ -44,3 +47,19 @@ def test_the_alarm_links_to_the_moment_of_each_alert_with_the_filters_of_the_pag
     assert (place.asset, place.min_notional) == ("BTC", 1e4)
     assert place._replace(asset="", min_notional=0.0) == links.locate_alert(moment, "cascades")
     assert alert["mark"] == "simulated or replayed"
+
+
+def test_a_piece_of_html_has_a_class_while_it_has_any() -> None:
+    piece = widgets.Html(css_class="liq-fault")
+    assert "liq-filled" not in piece._dom_classes
+    piece.value = Markup("<p>no rows</p>")
+    assert piece._dom_classes[-1] == "liq-filled"
+    piece.value = Markup()
+    assert "liq-filled" not in piece._dom_classes
+
+
+@pytest.mark.parametrize("sheet", [STYLE, PAGE.with_name("page.css")], ids=lambda sheet: sheet.name)
+def test_no_style_depends_on_what_an_element_has(sheet: Path) -> None:
+    """With such a rule a browser styles most of the page again for each element that is drawn."""
+    rules = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
+    assert ":has(" not in rules

@@ -215,7 +215,9 @@ class Overview(Board):
                 sentences.describe_classes(shown["classes"]), frames, options.gaps
             )
         with tape:
-            rows = markup.render_tape(shown["tape"], options.zone)
+            rows = markup.render_tape(
+                shown["tape"], options.zone, is_one_kind=markup.is_one_kind(frames)
+            )
             self.tape.show(rows, f"{frames.controls.filters} {options.zone}")
 
     def draw_pace(self, pace: pd.DataFrame | Exception | None) -> None:

@@ -27,7 +27,11 @@ function render({ model, el }) {
       chip.append(label, cross);
       return chip;
     });
-    if (chips.length) chips.push(add("Clear all", "Clear all filters", { type: "clear all" }));
+    if (chips.length) {
+      const clear = add("Clear all", "Clear all filters", { type: "clear all" });
+      clear.className = "liq-clear";
+      chips.push(clear);
+    }
     box.replaceChildren(...chips);
     el.hidden = !chips.length;
     if (held === false) return;

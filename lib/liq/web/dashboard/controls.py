@@ -120,7 +120,8 @@ def create_layout() -> widgets.Widget:
 def create_download(model: DashboardModel) -> widgets.Widget:
     """Return the buttons that save the prints that match the controls."""
     download = Download(list(_FILES), lambda kind: _make_file(model, kind))
-    return _create_bar(_create_label("Save prints"), download.add_class("liq-download"))
+    bar = _create_bar(_create_label("Save prints"), download.add_class("liq-download"))
+    return bar.add_class("liq-saving")
 
 
 def create_times(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Widget:
@@ -394,7 +395,7 @@ def _create_least(model: DashboardModel, boundary: ErrorBoundary) -> widgets.Wid
     field.on_type(_report_to_field(choose, report, boundary))
     model.observe(show, "min_notional")
     show()
-    return _create_field(field.label, field.add_class("liq-amount"))
+    return _create_field(field.label, field.add_class("liq-amount")).add_class("liq-narrow")
 
 
 def _create_picker(

@@ -70,9 +70,6 @@ _NOT_LIVE_MARK = Markup(" <mark>{}</mark>").format(NOT_LIVE)
 _STATE_LABELS = {State.EMPTY: "no rows"}
 _CLOCK_SKEW = timedelta(seconds=2)  # a smaller difference between two clocks is normal
 _OUTDATED = "The page shows older data. "
-_TITLE = Markup(
-    '<h1 class="liq-title">Liquidations<small>forced closings of leveraged positions</small></h1>'
-)
 _MOST_REASONS = 5
 _SHOWN_ALERTS = 10  # of a rule that is tried
 _WHOLE = 0.999  # of a span; feeds start and stop within it
@@ -86,7 +83,8 @@ _FIGURES = ("longs liquidated", "shorts liquidated", "long minus short", "prints
 def render_header(model: DashboardModel) -> Markup:
     """Return the title, the source badge, the window, and the freshness of the rows."""
     badge = _render_badge(model.frames) if model.frames else ""
-    return join([_TITLE, badge, _render_span(model), _render_freshness(model)])
+    title = _render_title(is_alone=not badge)
+    return join([title, badge, _render_span(model), _render_freshness(model)])
 
 
 def render_broken_header(fault: str) -> Markup:
@@ -95,7 +93,8 @@ def render_broken_header(fault: str) -> Markup:
         '<div class="liq-fresh liq-failed" title="{}"><i></i><b>the header is broken</b>'
         "<span>{}</span></div>"
     )
-    return join([_TITLE, state.format(fault, render_code("see `liq logs dashboard`"))])
+    advice = render_code("see `liq logs dashboard`")
+    return join([_render_title(is_alone=True), state.format(fault, advice)])
 
 
 def render_notice(model: DashboardModel) -> Markup:
@@ -259,14 +258,18 @@ def render_prices_title(frames: Frames, about: str = "") -> Markup:
     return render_heading(title, f"a bubble's area is USD{note}{_explain_bucket(frames)}", about)
 
 
-def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
-    """Return the newest prints, newest first; `inspector.build_key` makes each row's key."""
+def render_tape(prints: pd.DataFrame, zone: tzinfo = UTC, *, is_one_kind: bool = False) -> Markup:
+    """Return the newest prints, newest first; `inspector.build_key` makes each row's key.
+
+    The style sheet shows the mark of the first row alone where all prints are of one kind.
+    """
     if prints.empty:
         return render_nothing("no prints")
     names = (f"time ({zone})", "side", "symbol", "size (USD)", "price", "exchange",
              "quantity (base)", "completeness")  # fmt: skip
     rows: Iterator[Any] = prints.itertuples(index=False)
-    return render_table(names, (_render_print(row, zone) for row in rows))
+    table = render_table(names, (_render_print(row, zone) for row in rows))
+    return Markup('<div class="liq-whole">{}</div>').format(table) if is_one_kind else table
 
 
 def render_feeds(health: pd.DataFrame, zone: tzinfo = UTC) -> Markup:
@@ -462,19 +465,28 @@ def format_clock(moment: datetime, zone: tzinfo = UTC) -> str:
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
-def _render_badge(frames: Frames) -> Markup:
-    """Return the source badge; its class says that all prints are of one kind that is not live.
+def _render_title(*, is_alone: bool) -> Markup:
+    """Return the page's title; without a badge beside it, it ``is_alone`` on a phone's line."""
+    template = Markup(
+        '<h1 class="liq-title{}">Liquidations'
+        "<small>forced closings of leveraged positions</small></h1>"
+    )
+    return template.format(" liq-alone" if is_alone else "")
 
-    The style sheet then shows no mark in the rows of the tape, which would all be the same.
-    """
+
+def _render_badge(frames: Frames) -> Markup:
+    """Return the source badge."""
     text = "SOURCE UNKNOWN" if frames.badge is None else frames.badge
     if not text:
         return Markup()
-    sources = frames.sources["source"] if frames.common.has("sources") else ()
-    kinds = {find_kind(source) for source in sources}
-    whole = " liq-whole" if len(kinds) == 1 else ""
-    template = Markup('<span class="liq-badge{}" title="not from an exchange">{}</span>')
-    return template.format(whole, text)
+    return Markup('<span class="liq-badge" title="not from an exchange">{}</span>').format(text)
+
+
+def is_one_kind(frames: Frames) -> bool:
+    """Return whether all prints are of one kind that is not live, which the badge names."""
+    if not frames.badge:
+        return False
+    return len({find_kind(source) for source in frames.sources["source"]}) == 1
 
 
 def _explain_columns(key: str, columns: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ function render({ el }) {
   const button = document.createElement("button");
   button.hidden = true;
   el.append(button);
-  let strip = null;
+  let strip, chips;
 
   const open = (isOpen) => {
     strip.classList.toggle("liq-unfolded", isOpen);
@@ -26,6 +26,7 @@ function render({ el }) {
     const others = notices.filter((each) => !each.closest(".liq-notices"));
     strip.dataset.count = others.length || notices.length; // that a phone shows
     strip.classList.toggle("liq-others", others.length > 0);
+    strip.parentElement.classList.toggle("liq-blank", !notices.length && chips.hidden);
     const isOpen = strip.classList.contains("liq-unfolded");
     if (isOpen && notices.length) return;
     if (isOpen) open(false); // not each time: it changes a text, which is what is observed
@@ -47,6 +48,7 @@ function render({ el }) {
   const begin = () => {
     strip = el.closest(".liq-root .liq-strip"); // none before the page has attached its widgets
     if (!strip) return isGone || requestAnimationFrame(begin);
+    chips = strip.parentElement.querySelector(".liq-chips");
     strip.onkeydown = (event) => {
       if (event.key !== "Escape" || !strip.classList.contains("liq-unfolded")) return;
       event.stopPropagation(); // else it would end the wall too
@@ -55,6 +57,7 @@ function render({ el }) {
     open(false);
     size.observe(strip);
     text.observe(strip, { childList: true, characterData: true, subtree: true });
+    text.observe(chips, { attributeFilter: ["hidden"] });
     text.observe(strip.closest(".liq-root"), { attributeFilter: ["class"] }); // the kernel is lost or back
   };
   begin();

@@ -79,7 +79,11 @@ class HtmlTrait(traitlets.TraitType[Markup, Markup]):
 
 
 class Html(widgets.HTML):  # type: ignore[misc] # ipywidgets ships no types
-    """A piece of HTML."""
+    """A piece of HTML. It has the class ``liq-filled`` unless it is empty.
+
+    A style sheet that looked for what is empty, by ``:has()``, would let the browser style the
+    whole page again for each element that any part of it draws.
+    """
 
     value = HtmlTrait().tag(sync=True)
 
@@ -87,6 +91,11 @@ class Html(widgets.HTML):  # type: ignore[misc] # ipywidgets ships no types
         super().__init__(value=value or Markup(), **traits)
         if css_class:
             self.add_class(css_class)
+        self.observe(self._mark, "value")
+        self._mark()
+
+    def _mark(self, _change: object = None) -> None:
+        (self.add_class if self.value else self.remove_class)("liq-filled")
 
 
 def load_style_sheet(name: str) -> Html:
@@ -216,6 +225,7 @@ class Plot(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
+        self.add_class("liq-chart")
         self.on_msg(self._send_library)
 
     @traitlets.observe("sentence", "state")
@@ -265,6 +275,10 @@ class PricePlot(Plot):
     spec: "traitlets.Dict[str, Any]" = traitlets.Dict({"tables": {}}).tag(
         sync=True, to_json=pack_panels
     )
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.add_class("liq-price-chart")
 
     def _send_library(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         if message.get("type") == "uPlot.js":

@@ -197,6 +197,8 @@ function endKernel() {
 
 const slots = (type) => Array.from(document.querySelectorAll(`script[type="${type}"]`));
 
+const page = document.documentElement.dataset; // see page.css
+
 let leaving = false;
 
 async function drawWidgets() {
@@ -206,12 +208,21 @@ async function drawWidgets() {
   const manager = new WidgetManager();
   await manager.load();
   await Promise.all(slots(VIEW).map((slot) => draw(manager, slot)));
+  if (document.querySelector(".liq-root")) page.board = page.theme;
 }
 
 /** Wait for the kernel to draw in the page's theme: it has its own until it knows the browser's. */
 async function settleTheme() {
-  const { theme } = document.documentElement.dataset;
-  for (let tries = 0; tries < 20 && !document.querySelector(`.liq-root.liq-${theme}`); tries++) await pause(50);
+  for (let tries = 0; tries < 20 && !document.querySelector(`.liq-root.liq-${page.theme}`); tries++) await pause(50);
+}
+
+/** Let the page around a dashboard have its theme, now and when it changes. */
+function followTheme() {
+  const root = document.querySelector(".liq-root");
+  if (!root) return;
+  const follow = () => (page.board = root.classList.contains("liq-light") ? "light" : "dark");
+  new MutationObserver(follow).observe(root, { attributeFilter: ["class"] });
+  follow();
 }
 
 async function drawAll() {
@@ -220,6 +231,7 @@ async function drawAll() {
   const frame = document.querySelector("liq-last-frame");
   if (frame) await settleTheme();
   await frame?.replace();
+  followTheme();
   notify("");
 }
 
