@@ -12,6 +12,7 @@ import pytest
 
 from liq.analysis import charts
 from liq.analysis.charts import THEMES, Chart
+from liq.analysis.charts.base import UNKNOWN_GAPS
 from liq.analysis.charts.prices import count_beyond, create_panels
 from liq.errors import QueryError
 
@@ -599,6 +600,8 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert panels["range"] == [start, start + 140_000]
     assert buckets["bound"] == [1, 0, 0]
     assert panels["tables"]["long"]["bound"] == [1, 1]
+    unknown = create_panels(MARKS, cells=CELLS, net=NET, gaps=UNKNOWN_GAPS)
+    assert (unknown["tables"]["buckets"]["bound"], unknown["gaps"]) == ([1, 1, 1], [])
     assert figure.data[1].hovertemplate.startswith("≥ ")
     assert panels["colours"]["long"] == THEMES["dark"].long
 
@@ -759,20 +762,27 @@ def hovers(chart: Chart[Any], frame: pd.DataFrame, **given: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("chart", "frame"), HOVERED, ids=[each.__name__ for each, _ in HOVERED])
-def test_the_pointer_reads_sums_of_partial_feeds_as_lower_bounds(
+def test_the_pointer_reads_sums_of_partial_feeds_and_unknown_gaps_as_lower_bounds(
     chart: Chart[Any], frame: pd.DataFrame
 ) -> None:
     if chart is charts.venue_share:
         frame = frame.iloc[::2]  # a venue without prints in a bucket has no partial ones there
-    whole = hovers(chart, frame.assign(completeness="full"))
+    whole, unsure = frame.assign(completeness="full"), {"gaps": UNKNOWN_GAPS}
+    if chart is charts.hour_of_day:  # of covered time alone
+        unsure = {}
+    else:
+        assert "shaded" not in titles(chart(whole, **unsure))
+        assert chart(whole, **unsure).layout.shapes == ()
+    texts = hovers(chart, whole)
+    assert "≥" not in "".join(texts)
     partial = hovers(chart, frame.assign(completeness="throttled", partial=1))
-    assert "≥" not in "".join(whole)
-    if chart is charts.cumulative_net:  # a difference of lower bounds may be too high
-        assert partial == whole
-        return
     unsigned = re.compile(r"(?<!≥ )(?<!%{text})%{[^}]*:\$,\.0f}")  # the text is a cell's sign
-    assert not any(unsigned.search(text) for text in partial)
-    assert "≥ " in "".join(partial)
+    for bound in (partial, hovers(chart, whole, **unsure)) if unsure else (partial,):
+        if chart is charts.cumulative_net:  # a difference of lower bounds may be too high
+            assert bound == texts
+            continue
+        assert not any(unsigned.search(text) for text in bound)
+        assert "≥ " in "".join(bound)
 
 
 def test_a_bucket_that_is_a_lower_bound_says_so_beside_the_part_it_is() -> None:

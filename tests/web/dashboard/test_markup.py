@@ -99,6 +99,15 @@ def test_sums_in_tables_are_marked_where_a_feed_was_disconnected_or_partial() ->
     sizes = quantiles("long")
     marked = [markup.render_sizes(sizes, gaps).count("≥") for gaps in (before, None)]
     assert marked == [3 * len(sizes), 0]  # by the whole window
+    shown = frames()
+    cell = {"price_from": 9.0, "price_to": 9.1, "long_usd": 7e6, "short_usd": 0.0, "partial": 0}
+    price = pd.DataFrame({"low": [1.0], "high": [1.1]})
+    for partial, gaps, sign in ((0, None, ""), (1, None, "≥\N{NO-BREAK SPACE}"),
+                                (0, during, "≥\N{NO-BREAK SPACE}")):  # fmt: skip
+        cells = pd.DataFrame([cell | {"partial": partial}])
+        beside = replace(shown, board=Results({"price": price, "cells": cells}))
+        title = markup.render_prices_title(beside, gaps=gaps)
+        assert f"; {sign}$7M at prices further off" in title
 
 
 def test_headings_of_a_catalogue_that_cannot_be_read_have_no_tooltip(

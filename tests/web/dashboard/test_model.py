@@ -490,6 +490,14 @@ def test_frames_of_the_dashboard_do_not_wait_for_slow_readings(
     assert model.poll()
     assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
     assert has_gaps(model.lost)  # sums are lower bounds, as nobody knows
+
+    def own_coverage(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
+        frame = asked(key, settings, **params)
+        return frame.drop(columns="from_ts") if key == "coverage" else frame
+
+    monkeypatch.setattr(queries, "fetch", own_coverage)
+    model.poll()
+    assert has_gaps(model.lost)
     monkeypatch.setattr(queries, "fetch", asked)
     model.poll()
     assert model.gaps is not None
@@ -515,7 +523,8 @@ def test_coverage_of_another_window_does_not_stay_when_a_slow_reading_fails(
     )
     if not is_kept:
         rows = pd.DataFrame({"long_usd": [1.0], "partial": [0]})
-        assert find_bounds(rows, model.lost, (rows["long_usd"], rows["long_usd"])).all()
+        starts = pd.Series([pd.Timestamp(model.span[0])])
+        assert find_bounds(rows, model.lost, (starts, starts + pd.Timedelta("1min"))).all()
         assert "shaded" not in title_time(UTC, model.lost)
 
 

@@ -331,8 +331,8 @@ def create_time_axis(
 
 def title_time(zone: tzinfo, gaps: pd.DataFrame | None) -> str:
     """Return the title of a time axis, which explains the shades of ``gaps``."""
-    shaded = "" if gaps is None or gaps.empty else "; shaded: a feed was disconnected"
-    return f"time ({zone}){shaded}"
+    is_shaded = gaps is not None and not find_shades(gaps).empty
+    return f"time ({zone}){'; shaded: a feed was disconnected' if is_shaded else ''}"
 
 
 def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spec]:
@@ -345,7 +345,7 @@ def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spe
         "line": {"width": 0},
         "layer": "below",
     }
-    spans = merge_gaps(gaps)
+    spans = find_shades(gaps)
     edges = (format_moments(spans[name], zone) for name in ("from_ts", "to_ts"))
     shaded = zip(*edges, strict=True)
     return [shade | {"x0": start, "x1": end} for start, end in shaded]
@@ -358,26 +358,32 @@ def merge_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     return ordered.groupby(begun.cumsum()).agg({"from_ts": "min", "to_ts": "max"})
 
 
-# gaps that could not be read: nothing is shaded, and sums are lower bounds
-UNKNOWN_GAPS = pd.DataFrame(
-    {
-        "exchange": pd.Series(dtype="str"),
-        "from_ts": pd.Series(dtype="datetime64[us, UTC]"),
-        "to_ts": pd.Series(dtype="datetime64[us, UTC]"),
-    }
-)
+_EVER = pd.to_datetime([pd.Timestamp.min, pd.Timestamp.max], utc=True).as_unit("us")
+# gaps that could not be read: any feed may have one at any time, so sums are lower bounds
+UNKNOWN_GAPS = pd.DataFrame({"from_ts": _EVER[:1], "to_ts": _EVER[1:]})
+
+
+def find_shades(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return the times to shade: those of `merge_gaps`, unless the gaps are unknown."""
+    spans = merge_gaps(gaps)
+    return spans[spans["from_ts"] > _EVER[0]]
 
 
 def has_gaps(gaps: pd.DataFrame | None) -> bool:
     """Return True if a feed was, or may have been, disconnected: sums are lower bounds."""
-    return gaps is not None and (len(gaps) > 0 or gaps is UNKNOWN_GAPS)
+    return gaps is not None and not gaps.empty
+
+
+def has_bounds(frame: pd.DataFrame, gaps: pd.DataFrame | None = None) -> bool:
+    """Return True if sums of ``frame`` are lower bounds, by partial feeds or ``gaps``."""
+    return bool(completeness_note(frame)) or has_gaps(gaps)
 
 
 def format_usd_unit(
     frame: pd.DataFrame, gaps: pd.DataFrame | None = None, caveat: str = "lower bound"
 ) -> str:
     """Return the unit of sums of ``frame``, with the ``caveat`` where they are lower bounds."""
-    return f"USD, {caveat}" if completeness_note(frame) or has_gaps(gaps) else "USD"
+    return f"USD, {caveat}" if has_bounds(frame, gaps) else "USD"
 
 
 def find_bounds(

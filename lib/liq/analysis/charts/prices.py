@@ -137,7 +137,7 @@ def create_panels(
     shown = frame.dropna(subset=_CANDLE)
     is_empty = shown.empty and cells.empty
     axes = _create_axes(colours, shown, cells, net, gaps)
-    lost = base.merge_gaps(gaps) if gaps is not None else pd.DataFrame()
+    lost = base.find_shades(gaps) if gaps is not None else pd.DataFrame()
     cuts = base.find_cuts(buckets, zone)
     is_cut = most_cells is not None and len(cells) >= most_cells
     rows = _join_buckets(shown, cells, net)

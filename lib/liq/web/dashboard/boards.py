@@ -245,7 +245,7 @@ class Prices(Board):
         """Show the window."""
         candles, path = self.cards
         with candles:
-            self._title.value = markup.render_prices_title(frames, self._about)
+            self._title.value = markup.render_prices_title(frames, self._about, options.gaps)
             panels = create_panels(
                 frames.board["price"],
                 options.theme,

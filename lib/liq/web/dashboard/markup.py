@@ -14,7 +14,7 @@ from liq.analysis import links
 from liq.analysis.alerts import Backtest, Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
-from liq.analysis.charts.base import Times, find_bounds, has_gaps
+from liq.analysis.charts.base import Times, find_bounds, has_bounds, has_gaps
 from liq.analysis.charts.prices import count_beyond
 from liq.analysis.links import Place
 from liq.analysis.pace import SPANS, UNREAD
@@ -251,10 +251,17 @@ def name_candles(frames: Frames) -> str:
     return (f"{focus} price" if focus else "Price") + f" and liquidations per {frames.bucket}"
 
 
-def render_prices_title(frames: Frames, about: str = "") -> Markup:
-    """Return the heading of the candles, with the notional beyond the prices that they show."""
-    beyond = count_beyond(frames.board["price"], frames.board["cells"])
-    note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
+def render_prices_title(
+    frames: Frames, about: str = "", gaps: pd.DataFrame | None = None
+) -> Markup:
+    """Return the heading of the candles, with the notional beyond the prices that they show.
+
+    ``gaps`` of feeds make it a lower bound.
+    """
+    cells = frames.board["cells"]
+    beyond = count_beyond(frames.board["price"], cells)
+    least = _LEAST if has_bounds(cells, gaps) else ""
+    note = f"; {least}{format_usd(beyond)} at prices further off" if beyond else ""
     title = name_candles(frames)
     return render_heading(title, f"a bubble's area is USD{note}{_explain_bucket(frames)}", about)
 

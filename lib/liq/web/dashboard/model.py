@@ -194,7 +194,7 @@ class SlowReading(NamedTuple):
 
     def extend_gaps(self, until: datetime) -> pd.DataFrame:
         """Return the gaps, with the open ones until the later moment of newer frames."""
-        if not coverage.can_be_read("coverage", self.gaps):  # of a query of the user's own
+        if self.gaps is UNKNOWN_GAPS:
             return self.gaps
         is_open = self.gaps["to_ts"] >= pd.Timestamp(self.end)
         ends = self.gaps["to_ts"].mask(is_open, pd.Timestamp(max(until, self.end)))
@@ -679,6 +679,7 @@ class DashboardModel(HasTraits):
             "until": end,
             "exchange": list(controls.exchanges),
         }
+        gaps = self._hit("coverage", **feeds)
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)
         assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["asset"]
         sources = self._hit("sources", **controls.span)
@@ -687,7 +688,8 @@ class DashboardModel(HasTraits):
             tuple(zip(symbols["symbol"], symbols.get("asset", symbols["symbol"]), strict=True)),
             tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
-            self._hit("coverage", **feeds),
+            # a query of the user's own may have other columns
+            gaps if coverage.can_be_read("coverage", gaps) else UNKNOWN_GAPS,
             coverage.summarise_feeds(reports),
             not reports.empty,
             self._count_left_out(controls),
