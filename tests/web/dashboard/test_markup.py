@@ -22,8 +22,8 @@ from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
     MAX_RECENT,
-    TAKES_LONG,
     DashboardModel,
+    Delay,
     Frames,
     Latest,
     Results,
@@ -254,10 +254,13 @@ def test_each_state_but_live_has_a_notice_of_its_own() -> None:
 
 def test_a_reading_that_takes_long_has_not_failed_yet() -> None:
     slow = model(State.FAILED)
-    slow.trouble = (Problem(Part.DASHBOARD, TAKES_LONG, "The reading has taken 9 s so far"),)
+    words = Part.DASHBOARD, "QuestDB is slow", "It has taken 9 s so far"
+    slow.trouble = (Delay(*words),)
     notice = markup.render_notice(slow)
-    assert "<b>The reading takes long.</b> The reading has taken 9 s so far." in notice
-    assert "Cannot read" not in notice
+    assert "<b>QuestDB is slow.</b> It has taken 9 s so far." in notice
+    assert "Retrying" not in notice
+    slow.trouble = (Problem(*words),)  # the same words of a failure
+    assert "<b>Cannot read the data: QuestDB is slow.</b>" in markup.render_notice(slow)
 
 
 def test_a_market_without_reports_of_feeds_is_not_called_connected(

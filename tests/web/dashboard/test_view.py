@@ -430,6 +430,7 @@ async def test_a_page_is_built_though_questdb_hangs(
         settings = own.model_copy(update={"questdb_pg_port": proxy.port})
         dashboard = await asyncio.to_thread(Dashboard, settings=settings, interval=0.1)
         assert "the reading takes long" in page(dashboard)
+        assert "Cannot read" not in page(dashboard)  # nothing has failed yet
         proxy.restore()
         dashboard.start()
         open_page(dashboard)

@@ -35,8 +35,8 @@ from liq.web.dashboard.model import (
     MAX_RECENT,
     MISSING_NAME,
     RECENT,
-    TAKES_LONG,
     DashboardModel,
+    Delay,
     Frames,
     State,
 )
@@ -100,16 +100,14 @@ def render_broken_header(fault: str) -> Markup:
 
 def render_notice(model: DashboardModel) -> Markup:
     """Return the meaning of the state and the next step; empty while rows arrive."""
+    cause = model.trouble[0] if model.trouble else None
     outdated = _OUTDATED if model.frames else ""
-    if model.state is State.FAILED and model.trouble and model.trouble[0].what == TAKES_LONG:
-        title, text = _capitalise(TAKES_LONG), f"{model.problem}. {outdated}"
-    elif model.state is State.FAILED:
-        why = f": {model.trouble[0].what}" if model.trouble else ""
+    if model.state is State.FAILED and not isinstance(cause, Delay):
+        why = f": {cause.what}" if cause else ""
         title, text = f"Cannot read the data{why}", f"{model.problem}. {outdated}Retrying."
-    elif model.trouble:
-        cause, *_ = model.trouble
-        more = {State.STALE: _OUTDATED, State.EMPTY: _advise_empty(model)}.get(model.state, "")
-        title, text = _capitalise(cause.what), f"{model.problem}. {more}"
+    elif cause:
+        advice = {State.EMPTY: _advise_empty(model), State.STALE: _OUTDATED, State.FAILED: outdated}
+        title, text = _capitalise(cause.what), f"{model.problem}. {advice.get(model.state, '')}"
     elif model.state is State.EMPTY and model.until and not model.has_reports:
         title, text = "Nothing was recorded", f"{_UNRECORDED} {_advise_empty(model)}"
     elif model.state is State.EMPTY:

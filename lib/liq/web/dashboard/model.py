@@ -36,7 +36,6 @@ from liq.web.dashboard.board_queries import BOARDS, PRICED, BoardQuery, Controls
 from liq.web.dashboard.errors import explain, log
 
 MAX_BARS = 1500
-TAKES_LONG = "the reading takes long"  # a problem of a reading that has not ended
 QUIET = timedelta(seconds=60)
 _KNOWN_SYMBOLS = 500
 RECENT = timedelta(minutes=10)  # an alert is shown above the board for this long
@@ -67,6 +66,12 @@ class State(StrEnum):
     PAUSED = "paused"
     HISTORY = "history"  # the window ends in the past
     FAILED = "failed"  # the last reading failed; the frames are older
+
+
+class Delay(Problem):
+    """A problem of a reading that goes on: nothing has failed yet."""
+
+    __slots__ = ()
 
 
 class Latest(NamedTuple):

@@ -24,7 +24,7 @@ from liq.web.dashboard import controls, filters, markup, sentences, times
 from liq.web.dashboard.board_queries import BOARDS, Controls
 from liq.web.dashboard.boards import Board, DrawOptions, Inspector, Overview, create_boards
 from liq.web.dashboard.errors import explain, log
-from liq.web.dashboard.model import TAKES_LONG, DashboardModel, Reading, SlowReading, State
+from liq.web.dashboard.model import DashboardModel, Delay, Reading, SlowReading, State
 from liq.web.dashboard.widgets import (
     Alarm,
     Announcer,
@@ -241,9 +241,9 @@ class Dashboard:
     def _explain_slow(self, seconds: float) -> Problem:
         """Return the known problem of QuestDB that delays a reading, else that it takes long."""
         found = self.model.examine()
-        takes_long = Problem(
+        takes_long = Delay(
             Part.DASHBOARD,
-            TAKES_LONG,
+            "the reading takes long",
             f"The reading has taken {seconds:.0f} s so far; a shorter window is faster;"
             " `liq status` shows whether QuestDB runs",
         )
