@@ -37,7 +37,7 @@ def describe_totals(model: DashboardModel) -> str:
     totals: Any = next(frames.totals.itertuples())
     if not totals.prints:
         return f"{_NOTHING}.".capitalize() if model.has_reports else "Nothing was recorded."
-    least = "at least " if _is_lower_bound(frames, model.lost) else ""
+    least = "at least " if _is_lower_bound(frames, model.gaps) else ""
     sums = _sum_sides(totals.long_usd, totals.short_usd, least)
     return (
         f"In {times.format_window(frames.controls.window)}: {sums} liquidated"

@@ -484,7 +484,7 @@ class Dashboard:
         if frames is not None:
             board = self.boards[frames.controls.board]
             zone = self._find_zone()
-            board.draw(frames, DrawOptions(self.theme, self.model.lost, zone))
+            board.draw(frames, DrawOptions(self.theme, self.model.gaps, zone))
             if self._page.children != (board.widget,):
                 self._page.children = [board.widget]
             with self._alerts_boundary:
@@ -501,7 +501,7 @@ class Dashboard:
         with self._figures_boundary:
             frames = None if self.model.is_awaiting_rows else self.model.frames
             self._figures.value = markup.render_figures(
-                frames, self.model.lost, has_reports=self.model.has_reports
+                frames, self.model.gaps, has_reports=self.model.has_reports
             )
 
     def _draw_pace(self, reading: pd.DataFrame | Exception) -> None:
