@@ -400,24 +400,26 @@ class Inspector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tasks = Tasks()
-        self._wanted = ""
+        self._request = 0  # the number of the last print that was opened or closed
         self._found: Inspection | None = None
         self._zone: tzinfo = UTC
-        self._content = Html(css_class="liq-inspection")
+        # a second reading leaves the focus where it is; the class gives it the style of other HTML
+        self._content = PickTable().add_class("widget-html-content")
         self._close = CloseButton().add_class("liq-close")
         self._boundary = ErrorBoundary("Inspector")
-        self.widget = widgets.VBox([self._close, self._boundary.place, self._content])
-        self._close.on_close(lambda: self.widget.add_class("liq-hidden"))
+        content = widgets.VBox([self._content]).add_class("liq-inspection")
+        self.widget = widgets.VBox([self._close, self._boundary.place, content])
+        self._close.on_close(self._hide)
         self.widget.add_class("liq-card").add_class("liq-inspector").add_class("liq-hidden")
 
     def show(self, key: str) -> None:
         """Read the print and show its details, or the error."""
-        self._found, self._content.value = None, Markup()  # another print's details would mislead
+        self._found, self._content.html = None, Markup()  # another print's details would mislead
         self._boundary.clear()  # and so would its error
         self.widget.remove_class("liq-hidden")
         self._close.take_focus()
-        self._wanted = key
-        self._tasks.spawn(self._read(key))
+        self._request += 1
+        self._tasks.spawn(self._read(key, self._request))
 
     def set_zone(self, zone: tzinfo) -> None:
         """Show the times of the print in ``zone``, from now on."""
@@ -426,22 +428,31 @@ class Inspector:
             with self._boundary:
                 self._draw(self._found)
 
-    def _draw(self, found: Inspection) -> None:
-        self._content.value = markup.render_inspection(found, self._zone)
+    def _hide(self) -> None:
+        self._request += 1
+        self.widget.add_class("liq-hidden")
 
-    async def _read(self, key: str) -> None:
-        found: Inspection | Exception
-        try:  # in a thread: a slow QuestDB must not block the page
-            found = await asyncio.to_thread(inspect, key, self._settings)
-        except Exception as error:
-            found = error
-        if key != self._wanted:
-            return
-        with self._boundary:
-            if isinstance(found, Exception):
-                raise found
-            self._found = found
-            self._draw(found)
+    def _draw(self, found: Inspection) -> None:
+        self._content.html = markup.render_inspection(found, self._zone)
+
+    async def _read(self, key: str, request: int) -> None:
+        """Show the print, and once more when the rest of it is known, unless that is too late."""
+        while request == self._request:
+            found: Inspection | Exception
+            try:  # in a thread: a slow QuestDB must not block the page
+                found = await asyncio.to_thread(inspect, key, self._settings)
+            except Exception as error:
+                found = error
+            if request != self._request:
+                return
+            with self._boundary:
+                if isinstance(found, Exception):
+                    raise found
+                self._found = found
+                self._draw(found)
+            if isinstance(found, Exception) or not found.wait_s:
+                return
+            await asyncio.sleep(found.wait_s)
 
 
 def create_boards(settings: Settings) -> dict[str, Board]:
