@@ -12,7 +12,7 @@ import pytest
 
 from liq.analysis import charts
 from liq.analysis.charts import THEMES, Chart
-from liq.analysis.charts.base import UNKNOWN_GAPS
+from liq.analysis.charts.base import BOUND, UNKNOWN_GAPS
 from liq.analysis.charts.prices import count_beyond, create_panels
 from liq.errors import QueryError
 
@@ -473,7 +473,7 @@ def test_rankings_put_the_greatest_on_top() -> None:
     assert tuple(figure.layout.yaxis.range) == (3.5, -0.5)
     assert list(figure.data[0].y) == ["A", "B", "C"]
     assert list(figure.data[0].x) == [3, 2, 1]
-    assert list(charts.by_exchange(EXCHANGES).data[0].y) == ["A", "≥ B", "≥ C"]
+    assert list(charts.by_exchange(EXCHANGES).data[0].y) == ["A", f"{BOUND}B", f"{BOUND}C"]
 
 
 def test_the_smallest_of_many_exchanges_share_a_bar() -> None:
@@ -487,7 +487,7 @@ def test_the_smallest_of_many_exchanges_share_a_bar() -> None:
     assert list(long.customdata)[-1] == ""  # a click on it filters by nothing
     assert sum(long.x) == many["long_usd"].sum()
     many.loc[14, "completeness"] = "sampled"
-    assert charts.by_exchange(many).data[0].y[-1] == "≥ 4 others"
+    assert charts.by_exchange(many).data[0].y[-1] == f"{BOUND}4 others"
     assert list(charts.by_exchange(many.iloc[:12]).data[0].y) == names[:12]
 
 
@@ -602,7 +602,7 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert panels["tables"]["long"]["bound"] == [1, 1]
     unknown = create_panels(MARKS, cells=CELLS, net=NET, gaps=UNKNOWN_GAPS)
     assert (unknown["tables"]["buckets"]["bound"], unknown["gaps"]) == ([1, 1, 1], [])
-    assert figure.data[1].hovertemplate.startswith("≥ ")
+    assert figure.data[1].hovertemplate.startswith(BOUND)
     assert panels["colours"]["long"] == THEMES["dark"].long
 
 
@@ -776,13 +776,15 @@ def test_the_pointer_reads_sums_of_partial_feeds_and_unknown_gaps_as_lower_bound
     texts = hovers(chart, whole)
     assert "≥" not in "".join(texts)
     partial = hovers(chart, frame.assign(completeness="throttled", partial=1))
-    unsigned = re.compile(r"(?<!≥ )(?<!%{text})%{[^}]*:\$,\.0f}")  # the text is a cell's sign
+    unsigned = re.compile(
+        f"(?<!{BOUND})" r"(?<!%{text})%{[^}]*:\$,\.0f}"
+    )  # the text is a cell's sign
     for bound in (partial, hovers(chart, whole, **unsure)) if unsure else (partial,):
         if chart is charts.cumulative_net:  # a difference of lower bounds may be too high
             assert bound == texts
             continue
         assert not any(unsigned.search(text) for text in bound)
-        assert "≥ " in "".join(bound)
+        assert BOUND in "".join(bound)
 
 
 def test_a_bucket_that_is_a_lower_bound_says_so_beside_the_part_it_is() -> None:
@@ -790,13 +792,13 @@ def test_a_bucket_that_is_a_lower_bound_says_so_beside_the_part_it_is() -> None:
     gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": [TIMES[1]], "to_ts": [now]})
     for trace in charts.bars(BARS, gaps=gaps, now=now).data:
         assert [text.partition("<")[0] for text in trace.hovertemplate] == [
-            "%{y:$,.0f}", "≥ %{y:$,.0f}", "≥ %{y:$,.0f} (still running)"
+            "%{y:$,.0f}", BOUND + "%{y:$,.0f}", BOUND + "%{y:$,.0f} (still running)"
         ]  # fmt: skip
     unknown = BARS.assign(partial=pd.array([1, None, 0], dtype="Int64"))
     marks = [text[0] for text in charts.bars(unknown).data[0].hovertemplate]
     assert marks == ["≥", "%", "%"]
     lone = charts.bars(BARS.iloc[:1], gaps=gaps).data[0]  # of unknown width
-    assert lone.hovertemplate.startswith("≥ ")
+    assert lone.hovertemplate.startswith(BOUND)
 
 
 def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
@@ -817,7 +819,7 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
     runs = CASCADES.assign(to_ts=TIMES + pd.Timedelta("20s"))
     assert [mark(each) for each in charts.cascades(runs, gaps=gaps).data] == [[True], [False]]
     long, _ = charts.heatmap(CELLS, gaps=gaps).data
-    assert [list(row) for row in long.text] == [["≥ ", ""], ["", ""], ["", ""], ["≥ ", ""]]
+    assert [list(row) for row in long.text] == [[BOUND, ""], ["", ""], ["", ""], [BOUND, ""]]
     anyone = gaps.drop(columns="exchange")
     assert [mark(each) for each in charts.venue_share(SHARES, gaps=anyone).data] == [
         [True, False]
@@ -825,10 +827,10 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
     assert mark(charts.by_exchange(EXCHANGES, gaps=anyone).data[0]) == [True]
     later = gaps.assign(from_ts=TIMES[1], to_ts=TIMES[2])
     lone, _ = charts.heatmap(CELLS.iloc[:1], gaps=later).data  # of unknown width
-    assert [list(row) for row in lone.text] == [["≥ "]]
+    assert [list(row) for row in lone.text] == [[BOUND]]
     for chart, frame in ((charts.top_symbols, SYMBOLS), (charts.size_classes, CLASSES)):
         assert mark(chart(frame, gaps=gaps).data[0]) == [True]
-    assert "≥ " in charts.assets(ASSETS, gaps=gaps).data[0].hovertext[0]
+    assert BOUND in charts.assets(ASSETS, gaps=gaps).data[0].hovertext[0]
     assert mark(charts.by_exchange(EXCHANGES.assign(completeness="full"), gaps=gaps).data[0]) == [
         False
     ]
@@ -838,7 +840,7 @@ def test_sums_are_lower_bounds_where_a_feed_was_disconnected() -> None:
     gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     full = EXCHANGES.assign(completeness="full", exchange=["okx", "bybit", "gate"])
     marked = charts.by_exchange(full, gaps=gaps)
-    assert [name for name in marked.data[0].y if name.startswith("≥ ")] == ["≥ okx"]
+    assert [name for name in marked.data[0].y if name.startswith(BOUND)] == [f"{BOUND}okx"]
     for chart, frame in (
         (charts.by_exchange, full),
         (charts.top_symbols, SYMBOLS),

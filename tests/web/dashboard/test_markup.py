@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from liq.analysis import charts, links
 from liq.analysis.alerts import Rule, Rules
+from liq.analysis.charts.base import BOUND
 from liq.analysis.links import Place
 from liq.analysis.pace import UNREAD
 from liq.errors import QueryError
@@ -102,8 +103,8 @@ def test_sums_in_tables_are_marked_where_a_feed_was_disconnected_or_partial() ->
     shown = frames()
     cell = {"price_from": 9.0, "price_to": 9.1, "long_usd": 7e6, "short_usd": 0.0, "partial": 0}
     price = pd.DataFrame({"low": [1.0], "high": [1.1]})
-    for partial, gaps, sign in ((0, None, ""), (1, None, "≥\N{NO-BREAK SPACE}"),
-                                (0, during, "≥\N{NO-BREAK SPACE}")):  # fmt: skip
+    for partial, gaps, sign in ((0, None, ""), (1, None, BOUND),
+                                (0, during, BOUND)):  # fmt: skip
         cells = pd.DataFrame([cell | {"partial": partial}])
         beside = replace(shown, board=Results({"price": price, "cells": cells}))
         title = markup.render_prices_title(beside, gaps=gaps)
@@ -158,7 +159,7 @@ def test_a_tile_has_the_same_lines_while_it_is_read() -> None:
         assert empty.count(tag) == 4 * known.count(tag)
     assert "<small></small>" in unread  # a note would have a line of its own
     assert unread.count(f'<i title="{UNREAD}">…</i>') == 2
-    assert unread.count("≥ ") == 2  # how much feeds have covered is not known yet
+    assert unread.count(BOUND) == 2  # how much feeds have covered is not known yet
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_a_small_imbalance_differs_from_none(long: float, short: float, note: st
 
 def test_a_span_that_feeds_or_rows_lack_says_so() -> None:
     for lacking in (pace(partial=1), pace(covered=0.9)):
-        assert markup.render_pace(lacking).count("≥ ") == 2
+        assert markup.render_pace(lacking).count(BOUND) == 2
     unknown = markup.render_pace(
         pace(long_times=float("nan"), short_times=float("nan"), note="feeds covered 10% of it")
     )
@@ -286,9 +287,9 @@ def test_header_badges_simulated_data() -> None:
 def test_figures_have_units_and_lower_bounds_their_mark() -> None:
     assert "$1.235M" in markup.render_figures(frames())
     assert "≥" not in markup.render_figures(frames())
-    assert markup.render_figures(frames(partial=1)).count("≥ ") == 5
-    assert markup.render_figures(frames(), pd.DataFrame({"exchange": ["okx"]})).count("≥ ") == 5
-    assert "≥ " not in markup.render_figures(frames(), pd.DataFrame({"exchange": []}))
+    assert markup.render_figures(frames(partial=1)).count(BOUND) == 5
+    assert markup.render_figures(frames(), pd.DataFrame({"exchange": ["okx"]})).count(BOUND) == 5
+    assert BOUND not in markup.render_figures(frames(), pd.DataFrame({"exchange": []}))
     assert "25 % covered" in markup.render_cascades(cascade("BTC"))
     assert "100% towards longs" in markup.render_figures(frames())
     assert "no prints" in markup.render_figures(frames(long_usd=0.0))

@@ -27,7 +27,8 @@ P = ParamSpec("P")
 _PARTLY = "are lower bounds: the venue's feed shows only part of its liquidations"
 LOWER_BOUND = f"sums {_PARTLY}"
 EMPTY = "no liquidations recorded in this window"
-BOUND = "≥ "  # in a hover text, before each sum that may be a lower bound
+AT_LEAST = "≥"
+BOUND = f"{AT_LEAST}\N{NO-BREAK SPACE}"  # before a sum that is a lower bound, also in a hover text
 _LEAST_LINES = 4
 # plotly would leave out every other name where they are close
 NAMES_AXIS: Spec = {
@@ -231,7 +232,10 @@ def list_limits(frame: pd.DataFrame) -> list[str]:
     if not coverage.list_sums(frame) and "notional" in frame:
         note = note and f"sums of these prints {_PARTLY}"
     is_bound = note and coverage.has_prints(frame)
-    return [*([f"{badge}{counted}"] if badge else []), *([f"≥ {note}"] if is_bound else [])]
+    return [
+        *([f"{badge}{counted}"] if badge else []),
+        *([f"{AT_LEAST} {note}"] if is_bound else []),
+    ]
 
 
 def select(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -619,16 +623,16 @@ def create_bars(
 ) -> Spec:
     """Return a trace of bars with a notional each; ``more`` holds x, y and the like.
 
-    ``bounds`` are True for bars that are lower bounds; ``hover`` replaces their text.
+    ``bounds`` are True for bars that are lower bounds; ``hover`` replaces the text before the name.
     """
     amount = "x" if more.get("orientation") == "h" else "y"
-    hover = hover or f"{BOUND}%{{{amount}:$,.0f}}<extra>{name}</extra>"
+    hover = hover or f"{BOUND}%{{{amount}:$,.0f}}"
     values = {key: _list_values(value) for key, value in more.items()}
     return {
         "type": "bar",
         "name": name,
         "marker": {"color": colour, "line": {"width": 0}},
-        "hovertemplate": mark_bounds(hover, bounds),
+        "hovertemplate": mark_bounds(f"{hover}<extra>{name}</extra>", bounds),
         **values,
     }
 
