@@ -111,6 +111,20 @@ def texts(figure: go.Figure) -> list[str]:
     return [note.text for note in figure.layout.annotations]
 
 
+def read_marks(trace: Any) -> list[str]:
+    """Return the hover text of each mark, as plotly completes it."""
+    lists = {name: getattr(trace, name) for name in ("hovertext", "customdata")}
+    given = {
+        name: [str(text) for text in texts] for name, texts in lists.items() if texts is not None
+    }
+    marks = [trace.hovertemplate] * len(trace.x)
+    for name, texts in given.items():
+        marks = [
+            mark.replace(f"%{{{name}}}", text) for mark, text in zip(marks, texts, strict=True)
+        ]
+    return marks
+
+
 def titles(figure: go.Figure) -> str:
     """Return all that is written at axes, colour bars and legend."""
     found: list[str] = []
@@ -325,14 +339,14 @@ def test_buckets_that_the_window_cuts_are_marked_and_say_which_part_they_are(zon
     figure = charts.bars(BARS, **given)
     assert [shape.name for shape in figure.layout.shapes] == [from_, until]
     for trace in figure.data:
-        first, whole, last = trace.hovertemplate
+        first, whole, last = read_marks(trace)
         assert f"({from_})" in first
         assert f"({until})" in last
         assert "(" not in whole
         assert list(trace.marker.opacity) == [0.6, 1, 0.6]
     live = charts.bars(BARS, **given, now=window[1])
     assert [shape.name for shape in live.layout.shapes] == [from_, "still running"]
-    assert live.data[0].hovertemplate[2].startswith("%{y:$,.0f} (still running)")
+    assert read_marks(live.data[0])[2].startswith("%{y:$,.0f} (still running)")
     whole = charts.bars(BARS, window=(TIMES[0], TIMES[2] + pd.Timedelta("1min")))
     assert (whole.layout.shapes, whole.data[0].marker.opacity) == ((), None)
     board = charts.candles(MARKS, cells=CELLS, net=NET, **given)
@@ -791,14 +805,25 @@ def test_a_bucket_that_is_a_lower_bound_says_so_beside_the_part_it_is() -> None:
     now = TIMES[2] + pd.Timedelta("20s")
     gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": [TIMES[1]], "to_ts": [now]})
     for trace in charts.bars(BARS, gaps=gaps, now=now).data:
-        assert [text.partition("<")[0] for text in trace.hovertemplate] == [
+        assert [text.partition("<")[0] for text in read_marks(trace)] == [
             "%{y:$,.0f}", BOUND + "%{y:$,.0f}", BOUND + "%{y:$,.0f} (still running)"
         ]  # fmt: skip
     unknown = BARS.assign(partial=pd.array([1, None, 0], dtype="Int64"))
-    marks = [text[0] for text in charts.bars(unknown).data[0].hovertemplate]
+    marks = [text[0] for text in read_marks(charts.bars(unknown).data[0])]
     assert marks == ["≥", "%", "%"]
     lone = charts.bars(BARS.iloc[:1], gaps=gaps).data[0]  # of unknown width
     assert lone.hovertemplate.startswith(BOUND)
+
+
+def test_hover_texts_of_marks_that_differ_are_short() -> None:
+    run = CASCADES.assign(long_usd=1.0, short_usd=0.0)
+    runs = pd.concat([run] * 100, ignore_index=True)
+    mixed, alike = (
+        charts.cascades.spec(runs.assign(partial=partial))["data"][0]
+        for partial in (runs.index % 2, 0)
+    )
+    longer = len(json.dumps(mixed, ensure_ascii=False)) - len(json.dumps(alike))
+    assert longer < 10 * len(runs)  # a mark has no text of its own
 
 
 def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
@@ -807,8 +832,8 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
     )
 
     def mark(trace: Any) -> list[bool]:
-        hover = trace.hovertemplate
-        return ["≥" in hover] if isinstance(hover, str) else ["≥" in text for text in hover]
+        texts = [trace.hovertemplate] if trace.hovertext is None else read_marks(trace)
+        return ["≥" in text for text in texts]
 
     venue, other = charts.venue_share(SHARES, gaps=gaps).data
     assert (mark(venue), mark(other)) == ([True, False], [False])

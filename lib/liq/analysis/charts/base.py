@@ -418,11 +418,15 @@ def find_lost(gaps: pd.DataFrame | None, times: Times | None) -> "bool | pd.Seri
     return pd.Series(begin.array < ends.array, index=starts.index)
 
 
-def mark_bounds(hover: str, bounds: Iterable[bool]) -> str | list[str]:
-    """Return ``hover`` for each mark, without `BOUND` where its sums are no lower bounds."""
-    exact = hover.replace(BOUND, "")
-    texts = [hover if is_bound else exact for is_bound in bounds] or [exact]
-    return texts if len({*texts}) > 1 else texts[0]
+def mark_bounds(hover: str, bounds: Iterable[bool]) -> Spec:
+    """Return ``hover`` of a trace, with `BOUND` only at marks whose sums are lower bounds.
+
+    Marks that differ have `BOUND` or nothing in ``hovertext``: a hover text each would be long.
+    """
+    signs = [BOUND if is_bound else "" for is_bound in bounds] or [""]
+    if len({*signs}) == 1:
+        return {"hovertemplate": hover.replace(BOUND, signs[0])}
+    return {"hovertemplate": hover.replace(BOUND, "%{hovertext}"), "hovertext": signs}
 
 
 class Cut(NamedTuple):
@@ -632,7 +636,7 @@ def create_bars(
         "type": "bar",
         "name": name,
         "marker": {"color": colour, "line": {"width": 0}},
-        "hovertemplate": mark_bounds(f"{hover}<extra>{name}</extra>", bounds),
+        **mark_bounds(f"{hover}<extra>{name}</extra>", bounds),
         **values,
     }
 

@@ -286,9 +286,7 @@ def _create_bubbles(
         "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
         "ids": [links.build_link(_locate(run, here)) for run in frame.itertuples()],
-        "hovertemplate": base.mark_bounds(
-            f"{_CASCADE_HOVER}<extra>mostly {side}</extra>", frame["is_bound"]
-        ),
+        **base.mark_bounds(f"{_CASCADE_HOVER}<extra>mostly {side}</extra>", frame["is_bound"]),
         "marker": {
             "color": colour,
             "opacity": 0.7,

@@ -294,7 +294,7 @@ def _create_bubbles(colours: Theme, cells: pd.DataFrame, side: str, zone: tzinfo
         "x": base.format_moments(drawn["ts"], zone),
         "y": np.sqrt(drawn["low"] * drawn["high"]).tolist(),
         "customdata": drawn[["usd", "low", "high"]].to_numpy().tolist(),
-        "hovertemplate": base.mark_bounds(
+        **base.mark_bounds(
             f"{base.BOUND}%{{customdata[0]:$,.0f}} from %{{customdata[1]:,.6~g}} to"
             f" %{{customdata[2]:,.6~g}}<extra>most {side}s</extra>",
             drawn["bound"],
