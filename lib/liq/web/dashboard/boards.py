@@ -158,7 +158,7 @@ class Overview(Board):
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
-        shown, badge, theme = frames.board, frames.badge, options.theme
+        shown = frames.board
         bars, _, assets, net, symbols, exchanges, classes, tape = self.cards
         with bars:
             self._title.value = markup.render_bars_title(frames, self._about)
@@ -172,16 +172,8 @@ class Overview(Board):
                 window=frames.window,
                 bucket=frames.bucket,
             )
-            self.bars.sentence = sentences.qualify_sums(
-                sentences.describe_bars(frames, options.zone), frames, options.gaps
-            )
-        with assets:
-            self.assets.spec = charts.assets.spec(
-                shown["assets"], theme, gaps=options.gaps, badge=badge
-            )
-            self.assets.sentence = sentences.qualify_sums(
-                sentences.describe_ranking("Top assets", shown["assets"]), frames, options.gaps
-            )
+            sentence = sentences.describe_bars(frames, options.zone)
+            self.bars.sentence = sentences.qualify(sentence, frames, shown["bars"], options.gaps)
         with net:
             self.net.spec = _draw_window(
                 charts.cumulative_net.spec,
@@ -193,27 +185,17 @@ class Overview(Board):
                 bucket=frames.bucket,
             )
             self.net.sentence = sentences.qualify(sentences.describe_net(frames), frames)
-        with symbols:
-            self.symbols.spec = charts.top_symbols.spec(
-                shown["symbols"], theme, gaps=options.gaps, badge=badge
-            )
-            self.symbols.sentence = sentences.qualify_sums(
-                sentences.describe_ranking("Top symbols", shown["symbols"]), frames, options.gaps
-            )
-        with exchanges:
-            self.exchanges.spec = charts.by_exchange.spec(
-                shown["exchanges"], theme, gaps=options.gaps, badge=badge
-            )
-            self.exchanges.sentence = sentences.qualify_sums(
-                sentences.describe_ranking("By exchange", shown["exchanges"]), frames, options.gaps
-            )
-        with classes:
-            self.classes.spec = charts.size_classes.spec(
-                shown["classes"], theme, gaps=options.gaps, badge=badge
-            )
-            self.classes.sentence = sentences.qualify_sums(
-                sentences.describe_classes(shown["classes"]), frames, options.gaps
-            )
+        for card, key, chart, describe in (
+            (assets, "assets", charts.assets, sentences.describe_ranking),
+            (symbols, "symbols", charts.top_symbols, sentences.describe_ranking),
+            (exchanges, "exchanges", charts.by_exchange, sentences.describe_ranking),
+            (classes, "classes", charts.size_classes, sentences.describe_classes),
+        ):
+            with card:
+                sums, gaps = shown[key], options.gaps
+                card.content.spec = chart.spec(sums, options.theme, gaps=gaps, badge=frames.badge)
+                sentence = describe(card.name, sums)
+                card.content.sentence = sentences.qualify(sentence, frames, sums, gaps)
         with tape:
             rows = markup.render_tape(shown["tape"], options.zone)
             self.tape.show(rows, f"{frames.controls.filters} {options.zone}")
@@ -263,8 +245,9 @@ class Prices(Board):
             # a zoom of prices or dollars fits one choice of prints
             revision = f"{frames.controls.filters} {options.zone}"
             self.candles.spec = panels | {"revision": revision}
-            self.candles.sentence = sentences.qualify_sums(
-                sentences.describe_candles(frames), frames, options.gaps
+            sentence = sentences.describe_candles(frames)
+            self.candles.sentence = sentences.qualify(
+                sentence, frames, frames.board["cells"], options.gaps
             )
         with path:
             self.path.spec = charts.price_path.spec(
@@ -296,9 +279,8 @@ class Cascades(Board):
             self.timeline.spec = _draw_window(
                 charts.cascades.spec, found, frames, options, here=here
             )
-            self.timeline.sentence = sentences.qualify_sums(
-                sentences.describe_cascades(frames, options.zone), frames, options.gaps
-            )
+            sentence = sentences.describe_cascades(frames, options.zone)
+            self.timeline.sentence = sentences.qualify(sentence, frames, found, options.gaps)
         with largest:
             found = frames.board["cascades"]
             self._list.html = markup.render_cascades(found, options.zone, here, options.gaps)
