@@ -12,6 +12,7 @@ import pytest
 
 from liq.analysis import charts
 from liq.analysis.charts import THEMES, Chart
+from liq.analysis.charts.base import BOUND, UNKNOWN_GAPS
 from liq.analysis.charts.prices import count_beyond, create_panels
 from liq.errors import QueryError
 
@@ -108,6 +109,20 @@ each_chart = pytest.mark.parametrize(("chart", "frame"), ALL, ids=[c.__name__ fo
 
 def texts(figure: go.Figure) -> list[str]:
     return [note.text for note in figure.layout.annotations]
+
+
+def read_marks(trace: Any) -> list[str]:
+    """Return the hover text of each mark, as plotly completes it."""
+    lists = {name: getattr(trace, name) for name in ("hovertext", "customdata")}
+    given = {
+        name: [str(text) for text in texts] for name, texts in lists.items() if texts is not None
+    }
+    marks = [trace.hovertemplate] * len(trace.x)
+    for name, texts in given.items():
+        marks = [
+            mark.replace(f"%{{{name}}}", text) for mark, text in zip(marks, texts, strict=True)
+        ]
+    return marks
 
 
 def titles(figure: go.Figure) -> str:
@@ -324,14 +339,14 @@ def test_buckets_that_the_window_cuts_are_marked_and_say_which_part_they_are(zon
     figure = charts.bars(BARS, **given)
     assert [shape.name for shape in figure.layout.shapes] == [from_, until]
     for trace in figure.data:
-        first, whole, last = trace.hovertemplate
+        first, whole, last = read_marks(trace)
         assert f"({from_})" in first
         assert f"({until})" in last
         assert "(" not in whole
         assert list(trace.marker.opacity) == [0.6, 1, 0.6]
     live = charts.bars(BARS, **given, now=window[1])
     assert [shape.name for shape in live.layout.shapes] == [from_, "still running"]
-    assert live.data[0].hovertemplate[2].startswith("%{y:$,.0f} (still running)")
+    assert read_marks(live.data[0])[2].startswith("%{y:$,.0f} (still running)")
     whole = charts.bars(BARS, window=(TIMES[0], TIMES[2] + pd.Timedelta("1min")))
     assert (whole.layout.shapes, whole.data[0].marker.opacity) == ((), None)
     board = charts.candles(MARKS, cells=CELLS, net=NET, **given)
@@ -472,7 +487,7 @@ def test_rankings_put_the_greatest_on_top() -> None:
     assert tuple(figure.layout.yaxis.range) == (3.5, -0.5)
     assert list(figure.data[0].y) == ["A", "B", "C"]
     assert list(figure.data[0].x) == [3, 2, 1]
-    assert list(charts.by_exchange(EXCHANGES).data[0].y) == ["A", "≥ B", "≥ C"]
+    assert list(charts.by_exchange(EXCHANGES).data[0].y) == ["A", f"{BOUND}B", f"{BOUND}C"]
 
 
 def test_the_smallest_of_many_exchanges_share_a_bar() -> None:
@@ -486,7 +501,7 @@ def test_the_smallest_of_many_exchanges_share_a_bar() -> None:
     assert list(long.customdata)[-1] == ""  # a click on it filters by nothing
     assert sum(long.x) == many["long_usd"].sum()
     many.loc[14, "completeness"] = "sampled"
-    assert charts.by_exchange(many).data[0].y[-1] == "≥ 4 others"
+    assert charts.by_exchange(many).data[0].y[-1] == f"{BOUND}4 others"
     assert list(charts.by_exchange(many.iloc[:12]).data[0].y) == names[:12]
 
 
@@ -599,7 +614,9 @@ def test_panels_have_the_marks_of_the_candles_as_columns() -> None:
     assert panels["range"] == [start, start + 140_000]
     assert buckets["bound"] == [1, 0, 0]
     assert panels["tables"]["long"]["bound"] == [1, 1]
-    assert figure.data[1].hovertemplate.startswith("≥ ")
+    unknown = create_panels(MARKS, cells=CELLS, net=NET, gaps=UNKNOWN_GAPS)
+    assert (unknown["tables"]["buckets"]["bound"], unknown["gaps"]) == ([1, 1, 1], [])
+    assert figure.data[1].hovertemplate.startswith(BOUND)
     assert panels["colours"]["long"] == THEMES["dark"].long
 
 
@@ -759,34 +776,54 @@ def hovers(chart: Chart[Any], frame: pd.DataFrame, **given: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("chart", "frame"), HOVERED, ids=[each.__name__ for each, _ in HOVERED])
-def test_the_pointer_reads_sums_of_partial_feeds_as_lower_bounds(
+def test_the_pointer_reads_sums_of_partial_feeds_and_unknown_gaps_as_lower_bounds(
     chart: Chart[Any], frame: pd.DataFrame
 ) -> None:
     if chart is charts.venue_share:
         frame = frame.iloc[::2]  # a venue without prints in a bucket has no partial ones there
-    whole = hovers(chart, frame.assign(completeness="full"))
+    whole, unsure = frame.assign(completeness="full"), {"gaps": UNKNOWN_GAPS}
+    if chart is charts.hour_of_day:  # of covered time alone
+        unsure = {}
+    else:
+        assert "shaded" not in titles(chart(whole, **unsure))
+        assert chart(whole, **unsure).layout.shapes == ()
+    texts = hovers(chart, whole)
+    assert "≥" not in "".join(texts)
     partial = hovers(chart, frame.assign(completeness="throttled", partial=1))
-    assert "≥" not in "".join(whole)
-    if chart is charts.cumulative_net:  # a difference of lower bounds may be too high
-        assert partial == whole
-        return
-    unsigned = re.compile(r"(?<!≥ )(?<!%{text})%{[^}]*:\$,\.0f}")  # the text is a cell's sign
-    assert not any(unsigned.search(text) for text in partial)
-    assert "≥ " in "".join(partial)
+    unsigned = re.compile(
+        f"(?<!{BOUND})" r"(?<!%{text})%{[^}]*:\$,\.0f}"
+    )  # the text is a cell's sign
+    for bound in (partial, hovers(chart, whole, **unsure)) if unsure else (partial,):
+        if chart is charts.cumulative_net:  # a difference of lower bounds may be too high
+            assert bound == texts
+            continue
+        assert not any(unsigned.search(text) for text in bound)
+        assert BOUND in "".join(bound)
 
 
 def test_a_bucket_that_is_a_lower_bound_says_so_beside_the_part_it_is() -> None:
     now = TIMES[2] + pd.Timedelta("20s")
     gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": [TIMES[1]], "to_ts": [now]})
     for trace in charts.bars(BARS, gaps=gaps, now=now).data:
-        assert [text.partition("<")[0] for text in trace.hovertemplate] == [
-            "%{y:$,.0f}", "≥ %{y:$,.0f}", "≥ %{y:$,.0f} (still running)"
+        assert [text.partition("<")[0] for text in read_marks(trace)] == [
+            "%{y:$,.0f}", BOUND + "%{y:$,.0f}", BOUND + "%{y:$,.0f} (still running)"
         ]  # fmt: skip
     unknown = BARS.assign(partial=pd.array([1, None, 0], dtype="Int64"))
-    marks = [text[0] for text in charts.bars(unknown).data[0].hovertemplate]
+    marks = [text[0] for text in read_marks(charts.bars(unknown).data[0])]
     assert marks == ["≥", "%", "%"]
     lone = charts.bars(BARS.iloc[:1], gaps=gaps).data[0]  # of unknown width
-    assert lone.hovertemplate.startswith("≥ ")
+    assert lone.hovertemplate.startswith(BOUND)
+
+
+def test_hover_texts_of_marks_that_differ_are_short() -> None:
+    run = CASCADES.assign(long_usd=1.0, short_usd=0.0)
+    runs = pd.concat([run] * 100, ignore_index=True)
+    mixed, alike = (
+        charts.cascades.spec(runs.assign(partial=partial))["data"][0]
+        for partial in (runs.index % 2, 0)
+    )
+    longer = len(json.dumps(mixed, ensure_ascii=False)) - len(json.dumps(alike))
+    assert longer < 10 * len(runs)  # a mark has no text of its own
 
 
 def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
@@ -795,8 +832,8 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
     )
 
     def mark(trace: Any) -> list[bool]:
-        hover = trace.hovertemplate
-        return ["≥" in hover] if isinstance(hover, str) else ["≥" in text for text in hover]
+        texts = [trace.hovertemplate] if trace.hovertext is None else read_marks(trace)
+        return ["≥" in text for text in texts]
 
     venue, other = charts.venue_share(SHARES, gaps=gaps).data
     assert (mark(venue), mark(other)) == ([True, False], [False])
@@ -807,7 +844,7 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
     runs = CASCADES.assign(to_ts=TIMES + pd.Timedelta("20s"))
     assert [mark(each) for each in charts.cascades(runs, gaps=gaps).data] == [[True], [False]]
     long, _ = charts.heatmap(CELLS, gaps=gaps).data
-    assert [list(row) for row in long.text] == [["≥ ", ""], ["", ""], ["", ""], ["≥ ", ""]]
+    assert [list(row) for row in long.text] == [[BOUND, ""], ["", ""], ["", ""], [BOUND, ""]]
     anyone = gaps.drop(columns="exchange")
     assert [mark(each) for each in charts.venue_share(SHARES, gaps=anyone).data] == [
         [True, False]
@@ -815,10 +852,10 @@ def test_the_pointer_reads_lower_bounds_where_a_feed_was_disconnected() -> None:
     assert mark(charts.by_exchange(EXCHANGES, gaps=anyone).data[0]) == [True]
     later = gaps.assign(from_ts=TIMES[1], to_ts=TIMES[2])
     lone, _ = charts.heatmap(CELLS.iloc[:1], gaps=later).data  # of unknown width
-    assert [list(row) for row in lone.text] == [["≥ "]]
+    assert [list(row) for row in lone.text] == [[BOUND]]
     for chart, frame in ((charts.top_symbols, SYMBOLS), (charts.size_classes, CLASSES)):
         assert mark(chart(frame, gaps=gaps).data[0]) == [True]
-    assert "≥ " in charts.assets(ASSETS, gaps=gaps).data[0].hovertext[0]
+    assert BOUND in charts.assets(ASSETS, gaps=gaps).data[0].hovertext[0]
     assert mark(charts.by_exchange(EXCHANGES.assign(completeness="full"), gaps=gaps).data[0]) == [
         False
     ]
@@ -828,7 +865,7 @@ def test_sums_are_lower_bounds_where_a_feed_was_disconnected() -> None:
     gaps = pd.DataFrame({"exchange": ["okx"], "from_ts": TIMES[:1], "to_ts": TIMES[1:2]})
     full = EXCHANGES.assign(completeness="full", exchange=["okx", "bybit", "gate"])
     marked = charts.by_exchange(full, gaps=gaps)
-    assert [name for name in marked.data[0].y if name.startswith("≥ ")] == ["≥ okx"]
+    assert [name for name in marked.data[0].y if name.startswith(BOUND)] == [f"{BOUND}okx"]
     for chart, frame in (
         (charts.by_exchange, full),
         (charts.top_symbols, SYMBOLS),

@@ -10,6 +10,7 @@ import pytest
 
 from liq.analysis import charts, studies
 from liq.analysis.charts import THEMES, Chart
+from liq.analysis.charts.base import BOUND
 
 START = pd.Timestamp("2026-01-01T00:00Z")
 
@@ -187,7 +188,7 @@ def test_a_cascade_is_stacked_by_venue_under_the_price() -> None:
     assert "liquidated so far (USD)" in figure.layout.yaxis.title.text
     throttled = charts.cascade(PRINTS.assign(completeness="throttled"))
     assert "lower bound" in throttled.layout.yaxis.title.text
-    assert throttled.data[0].hovertemplate.startswith("≥ ")
+    assert throttled.data[0].hovertemplate.startswith(BOUND)
     assert "≥" not in first.hovertemplate
     begin, end = PRINTS["ts"].min(), PRINTS["ts"].max()
     gaps = pd.DataFrame({"exchange": ["a"], "from_ts": [begin], "to_ts": [end]})

@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.async_api import expect
 
 from browser.conftest import Visit, Visiting, own_dashboard, served
+from liq.analysis.charts.base import BOUND
 from liq.config import Settings
 from liq.records.model import Completeness, FeedHealth, Price, Side
 from support.helpers import PATIENCE_S
@@ -169,7 +170,7 @@ async def test_a_gap_is_seen_and_read(visitor: Visit) -> None:
     assert await look(visitor, middle, 1.4) != await look(visitor, 41.5, 1.4)  # the net's panel
     shown = await read(visitor, middle)
     assert "a feed was disconnected: events are missing" in shown
-    assert shown["longs liquidated"] == "≥ $0"
+    assert shown["longs liquidated"] == f"{BOUND}$0"
     after = await read(visitor, 41.5)
     assert "a feed was disconnected: events are missing" not in after
 

@@ -75,7 +75,7 @@ async def test_an_error_of_an_older_print_is_not_shown_over_a_newer_one(
     inspector.show("fails")
     inspector.show("works")
     answers["works"].set()
-    await reached(lambda: "BTCUSDT" in inspector._content.value)
+    await reached(lambda: "BTCUSDT" in inspector._content.html)
     answers["fails"].set()
     await reached(lambda: not inspector._tasks.is_busy)
     assert inspector._boundary.fault == ""
@@ -92,7 +92,7 @@ async def test_an_older_print_does_not_remove_the_error_of_a_newer_one(
     answers["works"].set()
     await reached(lambda: not inspector._tasks.is_busy)
     assert "no such print" in inspector._boundary.fault
-    assert inspector._content.value == ""
+    assert inspector._content.html == ""
     inspector.show("works")
     assert inspector._boundary.fault == ""
 
@@ -104,15 +104,34 @@ async def test_the_details_follow_the_time_zone_of_the_page(
     inspector.set_zone(ZoneInfo("Asia/Kolkata"))
     inspector.show("works")
     answers["works"].set()
-    await reached(lambda: "2026-03-02 17:30:00.000000+05:30" in inspector._content.value)
+    await reached(lambda: "2026-03-02 17:30:00.000000+05:30" in inspector._content.html)
     inspector.set_zone(UTC)
-    assert "2026-03-02 12:00:00.000000 UTC" in inspector._content.value
+    assert "2026-03-02 12:00:00.000000 UTC" in inspector._content.html
     inspector.show("fails")
     answers["fails"].set()
     await reached(lambda: "no such print" in inspector._boundary.fault)
     inspector.set_zone(ZoneInfo("Asia/Kolkata"))
     assert "no such print" in inspector._boundary.fault
-    assert inspector._content.value == ""
+    assert inspector._content.html == ""
+
+
+async def test_a_message_that_is_not_recorded_yet_is_shown_once_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shown = {"symbol": "BTCUSDT"}
+    awaited = Inspection(shown, {}, None, "", "not yet: soon", wait_s=0.05)
+    readings = [awaited, awaited, Inspection(shown, {}, None, "the message")]
+    monkeypatch.setattr("liq.web.dashboard.boards.inspect", lambda *_: readings.pop(0))
+    inspector = Inspector(Settings.load(home=tmp_path))
+    inspector.show("any")
+    await reached(lambda: "not yet" in inspector._content.html)
+    inspector._close._handle_custom_msg({"type": "close"}, [])
+    await reached(lambda: not inspector._tasks.is_busy)
+    assert len(readings) == 2  # nobody sees what a second reading would find
+    inspector.show("any")
+    await reached(lambda: "the message" in inspector._content.html)
+    await reached(lambda: not inspector._tasks.is_busy)
+    assert readings == []
 
 
 def test_the_path_of_the_price_has_the_badge_of_the_page(tmp_path: Path) -> None:

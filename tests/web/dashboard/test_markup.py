@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from liq.analysis import charts, links
 from liq.analysis.alerts import Rule, Rules
+from liq.analysis.charts.base import BOUND
 from liq.analysis.links import Place
 from liq.analysis.pace import UNREAD
 from liq.errors import QueryError
@@ -22,8 +23,8 @@ from liq.web.dashboard import markup
 from liq.web.dashboard.inspector import Inspection
 from liq.web.dashboard.model import (
     MAX_RECENT,
-    TAKES_LONG,
     DashboardModel,
+    Delay,
     Frames,
     Latest,
     Results,
@@ -99,6 +100,15 @@ def test_sums_in_tables_are_marked_where_a_feed_was_disconnected_or_partial() ->
     sizes = quantiles("long")
     marked = [markup.render_sizes(sizes, gaps).count("≥") for gaps in (before, None)]
     assert marked == [3 * len(sizes), 0]  # by the whole window
+    shown = frames()
+    cell = {"price_from": 9.0, "price_to": 9.1, "long_usd": 7e6, "short_usd": 0.0, "partial": 0}
+    price = pd.DataFrame({"low": [1.0], "high": [1.1]})
+    for partial, gaps, sign in ((0, None, ""), (1, None, BOUND),
+                                (0, during, BOUND)):  # fmt: skip
+        cells = pd.DataFrame([cell | {"partial": partial}])
+        beside = replace(shown, board=Results({"price": price, "cells": cells}))
+        title = markup.render_prices_title(beside, gaps=gaps)
+        assert f"; {sign}$7M at prices further off" in title
 
 
 def test_headings_of_a_catalogue_that_cannot_be_read_have_no_tooltip(
@@ -149,7 +159,7 @@ def test_a_tile_has_the_same_lines_while_it_is_read() -> None:
         assert empty.count(tag) == 4 * known.count(tag)
     assert "<small></small>" in unread  # a note would have a line of its own
     assert unread.count(f'<i title="{UNREAD}">…</i>') == 2
-    assert unread.count("≥ ") == 2  # how much feeds have covered is not known yet
+    assert unread.count(BOUND) == 2  # how much feeds have covered is not known yet
 
 
 @pytest.mark.parametrize(
@@ -178,7 +188,7 @@ def test_a_small_imbalance_differs_from_none(long: float, short: float, note: st
 
 def test_a_span_that_feeds_or_rows_lack_says_so() -> None:
     for lacking in (pace(partial=1), pace(covered=0.9)):
-        assert markup.render_pace(lacking).count("≥ ") == 2
+        assert markup.render_pace(lacking).count(BOUND) == 2
     unknown = markup.render_pace(
         pace(long_times=float("nan"), short_times=float("nan"), note="feeds covered 10% of it")
     )
@@ -245,10 +255,13 @@ def test_each_state_but_live_has_a_notice_of_its_own() -> None:
 
 def test_a_reading_that_takes_long_has_not_failed_yet() -> None:
     slow = model(State.FAILED)
-    slow.trouble = (Problem(Part.DASHBOARD, TAKES_LONG, "The reading has taken 9 s so far"),)
+    words = Part.DASHBOARD, "QuestDB is slow", "It has taken 9 s so far"
+    slow.trouble = (Delay(*words),)
     notice = markup.render_notice(slow)
-    assert "<b>The reading takes long.</b> The reading has taken 9 s so far." in notice
-    assert "Cannot read" not in notice
+    assert "<b>QuestDB is slow.</b> It has taken 9 s so far." in notice
+    assert "Retrying" not in notice
+    slow.trouble = (Problem(*words),)  # the same words of a failure
+    assert "<b>Cannot read the data: QuestDB is slow.</b>" in markup.render_notice(slow)
 
 
 def test_a_market_without_reports_of_feeds_is_not_called_connected(
@@ -274,9 +287,9 @@ def test_header_badges_simulated_data() -> None:
 def test_figures_have_units_and_lower_bounds_their_mark() -> None:
     assert "$1.235M" in markup.render_figures(frames())
     assert "≥" not in markup.render_figures(frames())
-    assert markup.render_figures(frames(partial=1)).count("≥ ") == 5
-    assert markup.render_figures(frames(), pd.DataFrame({"exchange": ["okx"]})).count("≥ ") == 5
-    assert "≥ " not in markup.render_figures(frames(), pd.DataFrame({"exchange": []}))
+    assert markup.render_figures(frames(partial=1)).count(BOUND) == 5
+    assert markup.render_figures(frames(), pd.DataFrame({"exchange": ["okx"]})).count(BOUND) == 5
+    assert BOUND not in markup.render_figures(frames(), pd.DataFrame({"exchange": []}))
     assert "25 % covered" in markup.render_cascades(cascade("BTC"))
     assert "100% towards longs" in markup.render_figures(frames())
     assert "no prints" in markup.render_figures(frames(long_usd=0.0))

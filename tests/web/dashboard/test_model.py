@@ -488,12 +488,19 @@ def test_frames_of_the_dashboard_do_not_wait_for_slow_readings(
     monkeypatch.setattr(queries, "fetch", slow_coverage)
     monkeypatch.setattr("liq.web.dashboard.model._SLOW_INTERVAL", 0.0)
     assert model.poll()
-    assert (model.state, sizes(model), model.gaps) == (State.LIVE, [100], None)
-    assert has_gaps(model.lost)  # sums are lower bounds, as nobody knows
+    assert (model.state, sizes(model)) == (State.LIVE, [100])
+    assert has_gaps(model.gaps)  # sums are lower bounds, as nobody knows
+
+    def own_coverage(key: str, settings: Settings, **params: Any) -> pd.DataFrame:
+        frame = asked(key, settings, **params)
+        return frame.drop(columns="from_ts") if key == "coverage" else frame
+
+    monkeypatch.setattr(queries, "fetch", own_coverage)
+    model.poll()
+    assert has_gaps(model.gaps)
     monkeypatch.setattr(queries, "fetch", asked)
     model.poll()
-    assert model.gaps is not None
-    assert not has_gaps(model.lost)
+    assert not has_gaps(model.gaps)
 
 
 @pytest.mark.parametrize(("window", "is_kept"), [("1h", True), ("4h", False)])
@@ -502,21 +509,23 @@ def test_coverage_of_another_window_does_not_stay_when_a_slow_reading_fails(
 ) -> None:
     model = DashboardModel()
     gaps = UNKNOWN_GAPS.head(0)
+    asked = model.controls.span, model.controls.exchanges
     slow = SlowReading(
-        (), (), (), gaps, "okx was disconnected",
+        asked, (), (), (), gaps, "okx was disconnected",
         has_reports=False, left_out=3, end=datetime.now(UTC),
     )  # fmt: skip
     model.apply(Reading(model.controls, slow=slow))
     model.window, model.asset = window, "BTC"
     model.apply(Reading(model.controls, slow=QuestDBTimeoutError("too slow")))
-    assert (model.lost is gaps) == is_kept
+    assert (model.gaps is gaps) == is_kept
     assert (model.disconnections, model.has_reports, model.left_out) == (
         ("okx was disconnected", False, 3) if is_kept else ("", True, 0)
     )
     if not is_kept:
         rows = pd.DataFrame({"long_usd": [1.0], "partial": [0]})
-        assert find_bounds(rows, model.lost, (rows["long_usd"], rows["long_usd"])).all()
-        assert "shaded" not in title_time(UTC, model.lost)
+        starts = pd.Series([pd.Timestamp(model.span[0])])
+        assert find_bounds(rows, model.gaps, (starts, starts + pd.Timedelta("1min"))).all()
+        assert "shaded" not in title_time(UTC, model.gaps)
 
 
 def test_without_questdb_the_model_names_the_fix(tmp_path: Path) -> None:

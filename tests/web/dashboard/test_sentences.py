@@ -58,8 +58,8 @@ def test_a_ranking_names_its_first_three() -> None:
 
 def test_classes_of_size_are_a_sentence() -> None:
     frame = pd.DataFrame({"from_usd": [0.0, 1e6], "total_usd": [2e4, 3e6]})
-    assert sentences.describe_classes(frame) == ("By size of a print: from $1M $3M, from $0 $20k.")
-    assert "no liquidations" in sentences.describe_classes(frame.iloc[:0])
+    assert sentences.describe_classes("Sizes", frame) == "Sizes: from $1M $3M, from $0 $20k."
+    assert "no liquidations" in sentences.describe_classes("Sizes", frame.iloc[:0])
 
 
 def test_candles_name_the_price_and_the_band_with_most_notional() -> None:
@@ -117,6 +117,8 @@ def test_shares_and_hours_name_the_greatest() -> None:
         "Hour of the day: most from 3:00 UTC, a mean of $1M an hour, 1.19 % covered."
     )
     assert "<small>at least a week; 1.19 % covered</small>" in markup.render_hours_title(shown)
+    partial = frames({"hours": hours.assign(partial=1)})
+    assert "a mean of at least $1M an hour" in sentences.describe_hours(partial)
     whole = frames({"hours": hours.assign(hours=[84.0, 84.0, 0.0])})
     assert "covered" not in sentences.describe_hours(whole) + markup.render_hours_title(whole)
     assert "no liquidations" in sentences.describe_hours(frames({"hours": hours.iloc[:0]}))
@@ -171,7 +173,8 @@ def test_sums_are_spoken_with_their_source(sources: Any, spoken: str) -> None:
     model.frames = frames(totals=pd.DataFrame([TOTALS]), sources=found)
     assert sentences.describe_totals(model).endswith(f"the largest $900k.{spoken}")
     assert sentences.qualify("Net: $1.", model.frames) == f"Net: $1.{spoken}"
-    assert sentences.qualify_sums("Top: A $1.", model.frames, None) == f"Top: A $1.{spoken}"
+    rows = pd.DataFrame({"partial": [0]})
+    assert sentences.qualify("Top: A $1.", model.frames, rows) == f"Top: A $1.{spoken}"
 
 
 @pytest.mark.parametrize(("partial", "gaps"), [(1, None), (0, pd.DataFrame({"exchange": ["okx"]}))])
@@ -186,11 +189,13 @@ def test_sums_that_are_lower_bounds_are_spoken_as_such(
         "In 1h: longs at least $1M, shorts at least $500k liquidated in at least 3 prints,"
         " the largest at least $900k."
     )
-    spoken = sentences.qualify_sums("Top: A $1.", model.frames, gaps)
+    rows = pd.DataFrame({"partial": [partial]})
+    spoken = sentences.qualify("Top: A $1.", model.frames, rows, gaps)
     assert spoken == "Top: A $1. Sums are at least these."
+    assert sentences.qualify("Top: none.", model.frames, rows.head(0), gaps) == "Top: none."
     nothing = pd.DataFrame([TOTALS | {"prints": 0, "partial": partial}])
     model.frames = frames(totals=nothing, sources=live)
-    assert sentences.qualify_sums("Top: none.", model.frames, gaps) == "Top: none."
+    assert sentences.qualify("Top: $0.", model.frames, rows, gaps) == "Top: $0."
     model.has_reports = False
     assert sentences.describe_totals(model) == "Nothing was recorded."
 

@@ -27,7 +27,8 @@ P = ParamSpec("P")
 _PARTLY = "are lower bounds: the venue's feed shows only part of its liquidations"
 LOWER_BOUND = f"sums {_PARTLY}"
 EMPTY = "no liquidations recorded in this window"
-BOUND = "≥ "  # in a hover text, before each sum that may be a lower bound
+AT_LEAST = "≥"
+BOUND = f"{AT_LEAST}\N{NO-BREAK SPACE}"  # before a sum that is a lower bound, also in a hover text
 _LEAST_LINES = 4
 # plotly would leave out every other name where they are close
 NAMES_AXIS: Spec = {
@@ -231,7 +232,10 @@ def list_limits(frame: pd.DataFrame) -> list[str]:
     if not coverage.list_sums(frame) and "notional" in frame:
         note = note and f"sums of these prints {_PARTLY}"
     is_bound = note and coverage.has_prints(frame)
-    return [*([f"{badge}{counted}"] if badge else []), *([f"≥ {note}"] if is_bound else [])]
+    return [
+        *([f"{badge}{counted}"] if badge else []),
+        *([f"{AT_LEAST} {note}"] if is_bound else []),
+    ]
 
 
 def select(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -331,8 +335,8 @@ def create_time_axis(
 
 def title_time(zone: tzinfo, gaps: pd.DataFrame | None) -> str:
     """Return the title of a time axis, which explains the shades of ``gaps``."""
-    shaded = "" if gaps is None or gaps.empty else "; shaded: a feed was disconnected"
-    return f"time ({zone}){shaded}"
+    is_shaded = gaps is not None and not find_shades(gaps).empty
+    return f"time ({zone}){'; shaded: a feed was disconnected' if is_shaded else ''}"
 
 
 def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spec]:
@@ -345,7 +349,7 @@ def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spe
         "line": {"width": 0},
         "layer": "below",
     }
-    spans = merge_gaps(gaps)
+    spans = find_shades(gaps)
     edges = (format_moments(spans[name], zone) for name in ("from_ts", "to_ts"))
     shaded = zip(*edges, strict=True)
     return [shade | {"x0": start, "x1": end} for start, end in shaded]
@@ -358,26 +362,32 @@ def merge_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     return ordered.groupby(begun.cumsum()).agg({"from_ts": "min", "to_ts": "max"})
 
 
-# gaps that could not be read: nothing is shaded, and sums are lower bounds
-UNKNOWN_GAPS = pd.DataFrame(
-    {
-        "exchange": pd.Series(dtype="str"),
-        "from_ts": pd.Series(dtype="datetime64[us, UTC]"),
-        "to_ts": pd.Series(dtype="datetime64[us, UTC]"),
-    }
-)
+_EVER = pd.to_datetime([pd.Timestamp.min, pd.Timestamp.max], utc=True).as_unit("us")
+# gaps that could not be read: any feed may have one at any time, so sums are lower bounds
+UNKNOWN_GAPS = pd.DataFrame({"from_ts": _EVER[:1], "to_ts": _EVER[1:]})
+
+
+def find_shades(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return the times to shade: those of `merge_gaps`, unless the gaps are unknown."""
+    spans = merge_gaps(gaps)
+    return spans[spans["from_ts"] > _EVER[0]]
 
 
 def has_gaps(gaps: pd.DataFrame | None) -> bool:
     """Return True if a feed was, or may have been, disconnected: sums are lower bounds."""
-    return gaps is not None and (len(gaps) > 0 or gaps is UNKNOWN_GAPS)
+    return gaps is not None and not gaps.empty
+
+
+def has_bounds(frame: pd.DataFrame, gaps: pd.DataFrame | None = None) -> bool:
+    """Return True if sums of ``frame`` are lower bounds, by partial feeds or ``gaps``."""
+    return bool(completeness_note(frame)) or has_gaps(gaps)
 
 
 def format_usd_unit(
     frame: pd.DataFrame, gaps: pd.DataFrame | None = None, caveat: str = "lower bound"
 ) -> str:
     """Return the unit of sums of ``frame``, with the ``caveat`` where they are lower bounds."""
-    return f"USD, {caveat}" if completeness_note(frame) or has_gaps(gaps) else "USD"
+    return f"USD, {caveat}" if has_bounds(frame, gaps) else "USD"
 
 
 def find_bounds(
@@ -408,11 +418,15 @@ def find_lost(gaps: pd.DataFrame | None, times: Times | None) -> "bool | pd.Seri
     return pd.Series(begin.array < ends.array, index=starts.index)
 
 
-def mark_bounds(hover: str, bounds: Iterable[bool]) -> str | list[str]:
-    """Return ``hover`` for each mark, without `BOUND` where its sums are no lower bounds."""
-    exact = hover.replace(BOUND, "")
-    texts = [hover if is_bound else exact for is_bound in bounds] or [exact]
-    return texts if len({*texts}) > 1 else texts[0]
+def mark_bounds(hover: str, bounds: Iterable[bool]) -> Spec:
+    """Return ``hover`` of a trace, with `BOUND` only at marks whose sums are lower bounds.
+
+    Marks that differ have `BOUND` or nothing in ``hovertext``: a hover text each would be long.
+    """
+    signs = [BOUND if is_bound else "" for is_bound in bounds] or [""]
+    if len({*signs}) == 1:
+        return {"hovertemplate": hover.replace(BOUND, signs[0])}
+    return {"hovertemplate": hover.replace(BOUND, "%{hovertext}"), "hovertext": signs}
 
 
 class Cut(NamedTuple):
@@ -613,16 +627,16 @@ def create_bars(
 ) -> Spec:
     """Return a trace of bars with a notional each; ``more`` holds x, y and the like.
 
-    ``bounds`` are True for bars that are lower bounds; ``hover`` replaces their text.
+    ``bounds`` are True for bars that are lower bounds; ``hover`` replaces the text before the name.
     """
     amount = "x" if more.get("orientation") == "h" else "y"
-    hover = hover or f"{BOUND}%{{{amount}:$,.0f}}<extra>{name}</extra>"
+    hover = hover or f"{BOUND}%{{{amount}:$,.0f}}"
     values = {key: _list_values(value) for key, value in more.items()}
     return {
         "type": "bar",
         "name": name,
         "marker": {"color": colour, "line": {"width": 0}},
-        "hovertemplate": mark_bounds(hover, bounds),
+        **mark_bounds(f"{hover}<extra>{name}</extra>", bounds),
         **values,
     }
 

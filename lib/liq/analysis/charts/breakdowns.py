@@ -10,7 +10,7 @@ import pandas as pd
 
 from liq.analysis import links
 from liq.analysis.charts import base
-from liq.analysis.charts.base import THEMES, Chart, Spec, Theme, ThemeName
+from liq.analysis.charts.base import BOUND, THEMES, Chart, Spec, Theme, ThemeName
 from liq.common.text import format_compact
 
 _ROWS = 12  # of the timeline of cascades
@@ -52,7 +52,7 @@ def venue_share(
             venue,
             colour,
             x=base.format_moments(times, zone),
-            hover=_SHARE_HOVER.format(venue),
+            hover=_SHARE_HOVER,
             bounds=bound[venue],
             y=100 * share[venue],
             **base.create_period(buckets.width),
@@ -189,7 +189,7 @@ def hour_of_day(
         base.create_bars(
             side,
             colour,
-            hover=_HOUR_HOVER.format(side),
+            hover=_HOUR_HOVER,
             bounds=base.find_bounds(sums, None),
             x=sums.index.tolist(),
             y=_list_values(sums[f"{side}_usd"] / covered),
@@ -207,16 +207,15 @@ def hour_of_day(
     return {"data": traces, "layout": layout}
 
 
-_SHARE_HOVER = "%{{y:.1f}} % (≥ %{{customdata:$,.0f}})<extra>{}</extra>"
+_SHARE_HOVER = f"%{{y:.1f}} % ({BOUND}%{{customdata:$,.0f}})"
 _HOUR_HOVER = (
-    "≥ %{{y:$,.0f}}, of %{{customdata[0]:.3~g}} h covered in %{{customdata[1]:.3~g}} h"
-    "<extra>{}</extra>"
+    f"{BOUND}%{{y:$,.0f}}, of %{{customdata[0]:.3~g}} h covered in %{{customdata[1]:.3~g}} h"
 )
 _CASCADE_HOVER = (
     "<b>%{customdata[0]}</b> %{x}, %{customdata[1]:,.1f} s<br>"
-    "≥ %{customdata[2]:$,.0f} in ≥ %{customdata[3]:,} prints,"
-    " peak ≥ %{customdata[4]:$,.0f} in 1 s<br>"
-    "long ≥ %{customdata[5]:$,.0f}, short ≥ %{customdata[6]:$,.0f}<br>"
+    f"{BOUND}%{{customdata[2]:$,.0f}} in {BOUND}%{{customdata[3]:,}} prints,"
+    f" peak {BOUND}%{{customdata[4]:$,.0f}} in 1 s<br>"
+    f"long {BOUND}%{{customdata[5]:$,.0f}}, short {BOUND}%{{customdata[6]:$,.0f}}<br>"
     "%{customdata[7]} exchanges, %{customdata[8]} first; burst score %{customdata[9]:,.1f}"
 )
 _CASCADE_FIELDS = [
@@ -287,9 +286,7 @@ def _create_bubbles(
         "cliponaxis": False,
         "customdata": frame[_CASCADE_FIELDS].to_numpy(dtype=object).tolist(),
         "ids": [links.build_link(_locate(run, here)) for run in frame.itertuples()],
-        "hovertemplate": base.mark_bounds(
-            f"{_CASCADE_HOVER}<extra>mostly {side}</extra>", frame["is_bound"]
-        ),
+        **base.mark_bounds(f"{_CASCADE_HOVER}<extra>mostly {side}</extra>", frame["is_bound"]),
         "marker": {
             "color": colour,
             "opacity": 0.7,
@@ -329,7 +326,7 @@ def _create_cells(
     marks = np.full(usd.shape, "", dtype=object)
     times = None if known is None else (frame["ts"], frame["ts"] + known)
     is_bound = base.find_bounds(frame, gaps, times)
-    marks[rows, columns] = is_bound.map({True: base.BOUND, False: ""})
+    marks[rows, columns] = is_bound.map({True: BOUND, False: ""})
     return {
         "type": "heatmap",
         "name": side,

@@ -237,14 +237,11 @@ def _mark_parts(trace: Spec, parts: Sequence[str]) -> Spec:
     """Return bars that are lighter, and say so under the pointer, where ``parts`` has words."""
     if not parts:
         return trace
-    hover = trace["hovertemplate"]
-    hovers = hover if isinstance(hover, list) else [hover] * len(parts)
     trace["marker"] |= {"opacity": [0.6 if part else 1 for part in parts]}
-    texts = [
-        own.replace("<extra>", f" ({part})<extra>") if part else own
-        for own, part in zip(hovers, parts, strict=True)
-    ]
-    return trace | {"hovertemplate": texts}
+    return trace | {
+        "hovertemplate": trace["hovertemplate"].replace("<extra>", "%{customdata}<extra>"),
+        "customdata": [part and f" ({part})" for part in parts],
+    }
 
 
 def _draw_ranking(

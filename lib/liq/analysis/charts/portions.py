@@ -91,7 +91,7 @@ def size_classes(
         base.create_bars(
             side,
             getattr(colours, side),
-            hover=f"{base.BOUND}%{{x:$,.0f}}, of {base.BOUND}%{{text}}<extra>{side}</extra>",
+            hover=f"{base.BOUND}%{{x:$,.0f}}, of {base.BOUND}%{{text}}",
             bounds=base.find_bounds(ordered, gaps),
             x=ordered[f"{side}_usd"],
             y=names,

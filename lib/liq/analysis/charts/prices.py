@@ -137,7 +137,7 @@ def create_panels(
     shown = frame.dropna(subset=_CANDLE)
     is_empty = shown.empty and cells.empty
     axes = _create_axes(colours, shown, cells, net, gaps)
-    lost = base.merge_gaps(gaps) if gaps is not None else pd.DataFrame()
+    lost = base.find_shades(gaps) if gaps is not None else pd.DataFrame()
     cuts = base.find_cuts(buckets, zone)
     is_cut = most_cells is not None and len(cells) >= most_cells
     rows = _join_buckets(shown, cells, net)
@@ -294,7 +294,7 @@ def _create_bubbles(colours: Theme, cells: pd.DataFrame, side: str, zone: tzinfo
         "x": base.format_moments(drawn["ts"], zone),
         "y": np.sqrt(drawn["low"] * drawn["high"]).tolist(),
         "customdata": drawn[["usd", "low", "high"]].to_numpy().tolist(),
-        "hovertemplate": base.mark_bounds(
+        **base.mark_bounds(
             f"{base.BOUND}%{{customdata[0]:$,.0f}} from %{{customdata[1]:,.6~g}} to"
             f" %{{customdata[2]:,.6~g}}<extra>most {side}s</extra>",
             drawn["bound"],

@@ -272,7 +272,7 @@ def _create_layer(
         "stackgroup": "exchanges",
         "line": {"color": colour, "width": 1, "shape": "hv"},
         "fillcolor": base.fade(colour, 0.6),
-        "hovertemplate": base.mark_bounds(hover, [is_bound]),
+        **base.mark_bounds(hover, [is_bound]),
     }
 
 

@@ -158,7 +158,7 @@ class Overview(Board):
 
     def draw(self, frames: Frames, options: DrawOptions) -> None:
         """Show the window."""
-        shown, badge, theme = frames.board, frames.badge, options.theme
+        shown = frames.board
         bars, _, assets, net, symbols, exchanges, classes, tape = self.cards
         with bars:
             self._title.value = markup.render_bars_title(frames, self._about)
@@ -172,16 +172,8 @@ class Overview(Board):
                 window=frames.window,
                 bucket=frames.bucket,
             )
-            self.bars.sentence = sentences.qualify_sums(
-                sentences.describe_bars(frames, options.zone), frames, options.gaps
-            )
-        with assets:
-            self.assets.spec = charts.assets.spec(
-                shown["assets"], theme, gaps=options.gaps, badge=badge
-            )
-            self.assets.sentence = sentences.qualify_sums(
-                sentences.describe_ranking("Top assets", shown["assets"]), frames, options.gaps
-            )
+            sentence = sentences.describe_bars(frames, options.zone)
+            self.bars.sentence = sentences.qualify(sentence, frames, shown["bars"], options.gaps)
         with net:
             self.net.spec = _draw_window(
                 charts.cumulative_net.spec,
@@ -193,27 +185,17 @@ class Overview(Board):
                 bucket=frames.bucket,
             )
             self.net.sentence = sentences.qualify(sentences.describe_net(frames), frames)
-        with symbols:
-            self.symbols.spec = charts.top_symbols.spec(
-                shown["symbols"], theme, gaps=options.gaps, badge=badge
-            )
-            self.symbols.sentence = sentences.qualify_sums(
-                sentences.describe_ranking("Top symbols", shown["symbols"]), frames, options.gaps
-            )
-        with exchanges:
-            self.exchanges.spec = charts.by_exchange.spec(
-                shown["exchanges"], theme, gaps=options.gaps, badge=badge
-            )
-            self.exchanges.sentence = sentences.qualify_sums(
-                sentences.describe_ranking("By exchange", shown["exchanges"]), frames, options.gaps
-            )
-        with classes:
-            self.classes.spec = charts.size_classes.spec(
-                shown["classes"], theme, gaps=options.gaps, badge=badge
-            )
-            self.classes.sentence = sentences.qualify_sums(
-                sentences.describe_classes(shown["classes"]), frames, options.gaps
-            )
+        for card, key, chart, describe in (
+            (assets, "assets", charts.assets, sentences.describe_ranking),
+            (symbols, "symbols", charts.top_symbols, sentences.describe_ranking),
+            (exchanges, "exchanges", charts.by_exchange, sentences.describe_ranking),
+            (classes, "classes", charts.size_classes, sentences.describe_classes),
+        ):
+            with card:
+                sums, gaps = shown[key], options.gaps
+                card.content.spec = chart.spec(sums, options.theme, gaps=gaps, badge=frames.badge)
+                sentence = describe(card.name, sums)
+                card.content.sentence = sentences.qualify(sentence, frames, sums, gaps)
         with tape:
             rows = markup.render_tape(
                 shown["tape"], options.zone, is_one_kind=markup.is_one_kind(frames)
@@ -247,7 +229,7 @@ class Prices(Board):
         """Show the window."""
         candles, path = self.cards
         with candles:
-            self._title.value = markup.render_prices_title(frames, self._about)
+            self._title.value = markup.render_prices_title(frames, self._about, options.gaps)
             panels = create_panels(
                 frames.board["price"],
                 options.theme,
@@ -265,8 +247,9 @@ class Prices(Board):
             # a zoom of prices or dollars fits one choice of prints
             revision = f"{frames.controls.filters} {options.zone}"
             self.candles.spec = panels | {"revision": revision}
-            self.candles.sentence = sentences.qualify_sums(
-                sentences.describe_candles(frames), frames, options.gaps
+            sentence = sentences.describe_candles(frames)
+            self.candles.sentence = sentences.qualify(
+                sentence, frames, frames.board["cells"], options.gaps
             )
         with path:
             self.path.spec = charts.price_path.spec(
@@ -298,9 +281,8 @@ class Cascades(Board):
             self.timeline.spec = _draw_window(
                 charts.cascades.spec, found, frames, options, here=here
             )
-            self.timeline.sentence = sentences.qualify_sums(
-                sentences.describe_cascades(frames, options.zone), frames, options.gaps
-            )
+            sentence = sentences.describe_cascades(frames, options.zone)
+            self.timeline.sentence = sentences.qualify(sentence, frames, found, options.gaps)
         with largest:
             found = frames.board["cascades"]
             self._list.html = markup.render_cascades(found, options.zone, here, options.gaps)
@@ -402,24 +384,26 @@ class Inspector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tasks = Tasks()
-        self._wanted = ""
+        self._request = 0  # the number of the last print that was opened or closed
         self._found: Inspection | None = None
         self._zone: tzinfo = UTC
-        self._content = Html(css_class="liq-inspection")
+        # a second reading leaves the focus where it is; the class gives it the style of other HTML
+        self._content = PickTable().add_class("widget-html-content")
         self._close = CloseButton().add_class("liq-close")
         self._boundary = ErrorBoundary("Inspector")
-        self.widget = widgets.VBox([self._close, self._boundary.place, self._content])
-        self._close.on_close(lambda: self.widget.add_class("liq-hidden"))
+        content = widgets.VBox([self._content]).add_class("liq-inspection")
+        self.widget = widgets.VBox([self._close, self._boundary.place, content])
+        self._close.on_close(self._hide)
         self.widget.add_class("liq-card").add_class("liq-inspector").add_class("liq-hidden")
 
     def show(self, key: str) -> None:
         """Read the print and show its details, or the error."""
-        self._found, self._content.value = None, Markup()  # another print's details would mislead
+        self._found, self._content.html = None, Markup()  # another print's details would mislead
         self._boundary.clear()  # and so would its error
         self.widget.remove_class("liq-hidden")
         self._close.take_focus()
-        self._wanted = key
-        self._tasks.spawn(self._read(key))
+        self._request += 1
+        self._tasks.spawn(self._read(key, self._request))
 
     def set_zone(self, zone: tzinfo) -> None:
         """Show the times of the print in ``zone``, from now on."""
@@ -428,22 +412,31 @@ class Inspector:
             with self._boundary:
                 self._draw(self._found)
 
-    def _draw(self, found: Inspection) -> None:
-        self._content.value = markup.render_inspection(found, self._zone)
+    def _hide(self) -> None:
+        self._request += 1
+        self.widget.add_class("liq-hidden")
 
-    async def _read(self, key: str) -> None:
-        found: Inspection | Exception
-        try:  # in a thread: a slow QuestDB must not block the page
-            found = await asyncio.to_thread(inspect, key, self._settings)
-        except Exception as error:
-            found = error
-        if key != self._wanted:
-            return
-        with self._boundary:
-            if isinstance(found, Exception):
-                raise found
-            self._found = found
-            self._draw(found)
+    def _draw(self, found: Inspection) -> None:
+        self._content.html = markup.render_inspection(found, self._zone)
+
+    async def _read(self, key: str, request: int) -> None:
+        """Show the print, and once more when the rest of it is known, unless that is too late."""
+        while request == self._request:
+            found: Inspection | Exception
+            try:  # in a thread: a slow QuestDB must not block the page
+                found = await asyncio.to_thread(inspect, key, self._settings)
+            except Exception as error:
+                found = error
+            if request != self._request:
+                return
+            with self._boundary:
+                if isinstance(found, Exception):
+                    raise found
+                self._found = found
+                self._draw(found)
+            if isinstance(found, Exception) or not found.wait_s:
+                return
+            await asyncio.sleep(found.wait_s)
 
 
 def create_boards(settings: Settings) -> dict[str, Board]:

@@ -24,6 +24,7 @@ class Inspection:
     """A print: ``row`` and ``units`` of the query ``print``, and its venue if liq knows it.
 
     ``raw`` is the venue's message as text. It is "" if there is none; ``problem`` gives the cause.
+    After ``wait_s`` seconds another reading has it, if it is recorded; 0 if no reading will.
     """
 
     row: dict[str, Any]
@@ -31,6 +32,7 @@ class Inspection:
     venue: Venue | None
     raw: str
     problem: str = ""
+    wait_s: float = 0.0
 
 
 def build_key(row: Any) -> str:
@@ -59,22 +61,23 @@ def inspect(key: str, settings: Settings | None = None) -> Inspection:
     if found.empty:
         raise QueryError(f"no print of {exchange} {symbol} at {ts}: its partition was dropped")
     row = {str(name): value for name, value in found.iloc[0].items()}
-    raw, problem = _find_raw(exchange, row["recv_ts"].value // 1000, settings)
-    return Inspection(row, found.attrs["units"], VENUES.get(exchange), raw, problem)
+    raw = _find_raw(exchange, row["recv_ts"].value // 1000, settings)
+    return Inspection(row, found.attrs["units"], VENUES.get(exchange), *raw)
 
 
-def _find_raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str]:
-    """Return the recorded message, and the cause if there is none."""
+def _find_raw(exchange: str, recv_ts: int, settings: Settings) -> tuple[str, str, float]:
+    """Return the recorded message, the cause if there is none, and when it may be there."""
+    age = time.time() - recv_ts / 1e6  # before the recording is read
     try:
         frame = recording.find(settings.recordings, exchange, recv_ts)
         if frame is not None:
-            return format_raw(frame.raw), ""
+            return format_raw(frame.raw), "", 0.0
     except LiqError as error:
-        return "", str(error)
-    if 0 <= time.time() - recv_ts / 1e6 < _WRITTEN_S:  # a clock may have been wrong
-        within = f"a message that is recorded is known within {_WRITTEN_S:.0f} s"
-        return "", f"not yet: {within}; open the print again"
-    return "", "not recorded: `liq run` and `liq produce --record` keep raw messages"
+        return "", str(error), 0.0
+    if 0 <= age < _WRITTEN_S:  # a clock may have been wrong
+        within = f"a message that is recorded appears here within {_WRITTEN_S:.0f} s"
+        return "", f"not yet: {within}", _WRITTEN_S - age
+    return "", "not recorded: `liq run` and `liq produce --record` keep raw messages", 0.0
 
 
 def format_raw(raw: bytes) -> str:

@@ -14,7 +14,7 @@ from liq.analysis import links
 from liq.analysis.alerts import Backtest, Rule, Rules
 from liq.analysis.alerts.rules import describe_comparison
 from liq.analysis.charts import completeness_note
-from liq.analysis.charts.base import Times, find_bounds, has_gaps
+from liq.analysis.charts.base import AT_LEAST, BOUND, Times, find_bounds, has_bounds, has_gaps
 from liq.analysis.charts.prices import count_beyond
 from liq.analysis.links import Place
 from liq.analysis.pace import SPANS, UNREAD
@@ -35,13 +35,12 @@ from liq.web.dashboard.model import (
     MAX_RECENT,
     MISSING_NAME,
     RECENT,
-    TAKES_LONG,
     DashboardModel,
+    Delay,
     Frames,
     State,
 )
 
-_LEAST = "≥\N{NO-BREAK SPACE}"
 _NOTICES = {
     State.LOADING: (
         "Loading",
@@ -99,16 +98,14 @@ def render_broken_header(fault: str) -> Markup:
 
 def render_notice(model: DashboardModel) -> Markup:
     """Return the meaning of the state and the next step; empty while rows arrive."""
+    cause = model.trouble[0] if model.trouble else None
     outdated = _OUTDATED if model.frames else ""
-    if model.state is State.FAILED and model.trouble and model.trouble[0].what == TAKES_LONG:
-        title, text = _capitalise(TAKES_LONG), f"{model.problem}. {outdated}"
-    elif model.state is State.FAILED:
-        why = f": {model.trouble[0].what}" if model.trouble else ""
+    if model.state is State.FAILED and not isinstance(cause, Delay):
+        why = f": {cause.what}" if cause else ""
         title, text = f"Cannot read the data{why}", f"{model.problem}. {outdated}Retrying."
-    elif model.trouble:
-        cause, *_ = model.trouble
-        more = {State.STALE: _OUTDATED, State.EMPTY: _advise_empty(model)}.get(model.state, "")
-        title, text = _capitalise(cause.what), f"{model.problem}. {more}"
+    elif cause:
+        advice = {State.EMPTY: _advise_empty(model), State.STALE: _OUTDATED, State.FAILED: outdated}
+        title, text = _capitalise(cause.what), f"{model.problem}. {advice.get(model.state, '')}"
     elif model.state is State.EMPTY and model.until and not model.has_reports:
         title, text = "Nothing was recorded", f"{_UNRECORDED} {_advise_empty(model)}"
     elif model.state is State.EMPTY:
@@ -136,8 +133,8 @@ def render_coverage_notice(feeds: str) -> Markup:
     if not feeds:
         return Markup()
     return Markup(
-        '<div class="liq-notice liq-warning"><b>≥</b> {}: sums are lower bounds.</div>'
-    ).format(feeds)
+        '<div class="liq-notice liq-warning"><b>{}</b> {}: sums are lower bounds.</div>'
+    ).format(AT_LEAST, feeds)
 
 
 def render_ignored(reasons: Sequence[str]) -> Markup:
@@ -201,7 +198,7 @@ def render_footnote(frames: Frames | None, left_out: int = 0) -> Markup:
         return Markup()
     note = completeness_note(frames.sources)
     venues = ", ".join(sorted(set(frames.sources["exchange"])))
-    parts = [f"venues: {venues}" if venues else "", f"≥ {note}" if note else ""]
+    parts = [f"venues: {venues}" if venues else "", f"{AT_LEAST} {note}" if note else ""]
     parts.append(describe_left_out(left_out))
     return render_code(" · ".join(part for part in parts if part))
 
@@ -250,10 +247,17 @@ def name_candles(frames: Frames) -> str:
     return (f"{focus} price" if focus else "Price") + f" and liquidations per {frames.bucket}"
 
 
-def render_prices_title(frames: Frames, about: str = "") -> Markup:
-    """Return the heading of the candles, with the notional beyond the prices that they show."""
-    beyond = count_beyond(frames.board["price"], frames.board["cells"])
-    note = f"; {format_usd(beyond)} at prices further off" if beyond else ""
+def render_prices_title(
+    frames: Frames, about: str = "", gaps: pd.DataFrame | None = None
+) -> Markup:
+    """Return the heading of the candles, with the notional beyond the prices that they show.
+
+    ``gaps`` of feeds make it a lower bound.
+    """
+    cells = frames.board["cells"]
+    beyond = count_beyond(frames.board["price"], cells)
+    least = BOUND if has_bounds(cells, gaps) else ""
+    note = f"; {least}{format_usd(beyond)} at prices further off" if beyond else ""
     title = name_candles(frames)
     return render_heading(title, f"a bubble's area is USD{note}{_explain_bucket(frames)}", about)
 
@@ -563,7 +567,7 @@ def _describe_age(age: timedelta) -> str:
 def _list_figures(frames: Frames, *, is_incomplete: bool) -> Iterator[tuple[str, str, str, str]]:
     totals: Any = next(frames.totals.itertuples(index=False))
     both = totals.long_usd + totals.short_usd
-    least = "≥ " if totals.partial or is_incomplete else ""
+    least = BOUND if totals.partial or is_incomplete else ""
     largest = "one print" if totals.prints else "no print"
     values = (
         (least + format_usd(totals.long_usd), f"{totals.long_count:,} prints", "liq-long"),
@@ -579,7 +583,7 @@ def _render_span_tile(row: Any) -> Markup:
     is_unread = row.note == UNREAD
     unknown = "" if row.prints else "unknown" if row.covered == 0 else "…" * is_unread
     # a covered share that is not known yet may be small
-    least = "" if row.covered >= _WHOLE and not row.partial else "≥ "
+    least = "" if row.covered >= _WHOLE and not row.partial else BOUND
     sides = [
         (
             side,
@@ -691,7 +695,7 @@ def _list_marks(
     frame: pd.DataFrame, gaps: pd.DataFrame | None, times: Times | None = None
 ) -> list[str]:
     """Return the mark before the sums of each row of a table, or an empty text."""
-    return [_LEAST if is_bound else "" for is_bound in find_bounds(frame, gaps, times)]
+    return [BOUND if is_bound else "" for is_bound in find_bounds(frame, gaps, times)]
 
 
 def _render_cascade(run: Any, least: str, *, zone: tzinfo, here: Place) -> Markup:

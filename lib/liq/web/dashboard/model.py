@@ -36,7 +36,6 @@ from liq.web.dashboard.board_queries import BOARDS, PRICED, BoardQuery, Controls
 from liq.web.dashboard.errors import explain, log
 
 MAX_BARS = 1500
-TAKES_LONG = "the reading takes long"  # a problem of a reading that has not ended
 QUIET = timedelta(seconds=60)
 _KNOWN_SYMBOLS = 500
 RECENT = timedelta(minutes=10)  # an alert is shown above the board for this long
@@ -67,6 +66,12 @@ class State(StrEnum):
     PAUSED = "paused"
     HISTORY = "history"  # the window ends in the past
     FAILED = "failed"  # the last reading failed; the frames are older
+
+
+class Delay(Problem):
+    """A problem of a reading that goes on: nothing has failed yet."""
+
+    __slots__ = ()
 
 
 class Latest(NamedTuple):
@@ -179,10 +184,11 @@ class Frames:
 class SlowReading(NamedTuple):
     """The data that changes slowly: names with recent prints, and coverage gaps.
 
-    ``left_out`` is the number of odd rows, which no query counts. A gap that reaches ``end``, the
-    moment of the reading, is open.
+    ``asked`` has its parameters. ``left_out`` is the number of odd rows, which no query counts. A
+    gap that reaches ``end``, the moment of the reading, is open.
     """
 
+    asked: object
     symbols: tuple[tuple[str, str], ...]  # and their assets
     assets: tuple[str, ...]
     exchanges: tuple[str, ...]
@@ -192,13 +198,20 @@ class SlowReading(NamedTuple):
     left_out: int
     end: datetime
 
-    def extend_gaps(self, until: datetime) -> pd.DataFrame:
-        """Return the gaps, with the open ones until the later moment of newer frames."""
-        if not coverage.can_be_read("coverage", self.gaps):  # of a query of the user's own
+    def extend_gaps(self, until: datetime | None) -> pd.DataFrame:
+        """Return the gaps, with the open ones until the later moment of newer live frames."""
+        if until is None or self.gaps is UNKNOWN_GAPS:
             return self.gaps
         is_open = self.gaps["to_ts"] >= pd.Timestamp(self.end)
         ends = self.gaps["to_ts"].mask(is_open, pd.Timestamp(max(until, self.end)))
         return self.gaps.assign(to_ts=ends)
+
+
+# of a window without a slow reading so far
+_UNREAD = SlowReading(
+    None, (), (), (), UNKNOWN_GAPS, "",
+    has_reports=True, left_out=0, end=datetime.min.replace(tzinfo=UTC),
+)  # fmt: skip
 
 
 class Reading(NamedTuple):
@@ -253,7 +266,7 @@ class DashboardModel(HasTraits):
     known_symbols = Tuple(help="symbols with recent prints, each with its asset, largest first")
     known_assets = Tuple(help="assets with recent prints, largest first, the options of ``asset``")
     known_exchanges = Tuple(help="exchanges with recent prints, the options of ``exchanges``")
-    gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``")
+    gaps = Instance(pd.DataFrame, allow_none=True, help="rows of ``coverage``, or `UNKNOWN_GAPS`")
     disconnections = Unicode(help="which feeds were disconnected in the window; empty: none")
     has_reports = Bool(default_value=True, help="whether any feed reported in the window")
     left_out = Int(help="rows that no query counts, since they break `liq.records.rules`")
@@ -262,9 +275,7 @@ class DashboardModel(HasTraits):
         self.settings = choose_settings(settings)
         self._shown: tuple[Controls, Latest | None] | None = None
         self._slow_read: tuple[object, float] = (None, 0.0)  # the parameters, and when
-        self._slow_shown: object = None  # the parameters of the slow reading in the traits
-        self._is_slow_unknown = False
-        self._slow: SlowReading | None = None  # the last one of a live window
+        self._slow = _UNREAD  # the slow reading in the traits
         self._failure: Problem | None = None
         self._pulse: Pulse | None = None
         self._feeds: tuple[Sequence[FeedReport], float] = (
@@ -344,11 +355,6 @@ class DashboardModel(HasTraits):
     def problem(self) -> str:
         """The problems as text; "" without a problem."""
         return "; ".join(problem.detail for problem in self.trouble)
-
-    @property
-    def lost(self) -> pd.DataFrame | None:
-        """The coverage gaps by which sums are lower bounds, as charts take them."""
-        return UNKNOWN_GAPS if self._is_slow_unknown else self.gaps
 
     @property
     def is_awaiting_rows(self) -> bool:
@@ -448,23 +454,21 @@ class DashboardModel(HasTraits):
             if reading.frames is not None:
                 self.frames = reading.frames
                 self._shown = (reading.controls, reading.latest)
-            asked = _choose_slow(reading.controls)
-            if isinstance(slow := reading.slow, SlowReading):
-                self._slow_shown, self._is_slow_unknown = asked, False
-                self.known_symbols, self.known_assets = slow.symbols, slow.assets
-                self.known_exchanges, self.gaps = slow.exchanges, slow.gaps
-                self.disconnections = slow.disconnections
-                self.has_reports = slow.has_reports
-                self.left_out = slow.left_out
-                self._slow = None if reading.controls.until else slow
-            elif slow is not None and asked != self._slow_shown:
-                self._slow_shown, self._is_slow_unknown, self._slow = None, True, None
-                self.gaps, self.disconnections = None, ""
-                self.has_reports, self.left_out = True, 0
-            if self._slow and self.gaps is not None and self.frames and self.frames.now:
-                self.gaps = self._slow.extend_gaps(self.frames.now)
+            self._apply_slow(reading)
             self.judge()
         return reading.frames is not None
+
+    def _apply_slow(self, reading: Reading) -> None:
+        """Set the traits from the slow reading; one that failed keeps the last of its window."""
+        if isinstance(slow := reading.slow, SlowReading):
+            self._slow = slow
+            self.known_symbols, self.known_assets = slow.symbols, slow.assets
+            self.known_exchanges = slow.exchanges
+        elif slow is not None and self._slow.asked != _choose_slow(reading.controls):
+            self._slow = _UNREAD
+        self.gaps = self._slow.extend_gaps(self.frames.now if self.frames else None)
+        self.disconnections, self.has_reports = self._slow.disconnections, self._slow.has_reports
+        self.left_out = self._slow.left_out
 
     def fail(self, failure: Problem) -> None:
         """Set the state to failed because of ``failure``; the next reading reloads everything."""
@@ -679,15 +683,18 @@ class DashboardModel(HasTraits):
             "until": end,
             "exchange": list(controls.exchanges),
         }
+        gaps = self._hit("coverage", **feeds)
         symbols = self._hit("top_symbols", limit=_KNOWN_SYMBOLS, **controls.span)
         assets = self._hit("top_assets", limit=_KNOWN_SYMBOLS, **controls.span)["asset"]
         sources = self._hit("sources", **controls.span)
         reports = self._hit("feed_coverage", **feeds)
         return SlowReading(
+            wanted,
             tuple(zip(symbols["symbol"], symbols.get("asset", symbols["symbol"]), strict=True)),
             tuple(assets),
             tuple(sorted(set(sources["exchange"]))),
-            self._hit("coverage", **feeds),
+            # a query of the user's own may have other columns
+            gaps if coverage.can_be_read("coverage", gaps) else UNKNOWN_GAPS,
             coverage.summarise_feeds(reports),
             not reports.empty,
             self._count_left_out(controls),

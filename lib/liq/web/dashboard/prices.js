@@ -69,7 +69,7 @@ const hasFinger = matchMedia("(pointer: coarse)").matches; // it scrolls the pag
 
 const round = (value, digits) => value.toLocaleString("en-US", { maximumSignificantDigits: digits });
 const dollars = (usd) => `${usd < 0 ? "−" : ""}$${Math.round(Math.abs(usd)).toLocaleString("en-US")}`;
-const qualify = (usd, isBound) => (isBound ? "≥ " : "") + dollars(usd);
+const qualify = (usd, isBound) => (isBound ? "≥\u00a0" : "") + dollars(usd);
 
 /** Return dollars as the other charts' axes do: 250k, 1.5M, 2B. */
 function abbreviate(usd) {

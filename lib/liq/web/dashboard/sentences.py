@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from liq.analysis.charts.base import has_gaps
+from liq.analysis.charts.base import has_bounds
 from liq.common.text import format_usd
 from liq.web.dashboard import times
 from liq.web.dashboard.markup import describe_covered_hours, label_state, name_candles
@@ -37,7 +37,7 @@ def describe_totals(model: DashboardModel) -> str:
     totals: Any = next(frames.totals.itertuples())
     if not totals.prints:
         return f"{_NOTHING}.".capitalize() if model.has_reports else "Nothing was recorded."
-    least = "at least " if _is_lower_bound(frames, model.lost) else ""
+    least = "at least " if has_bounds(frames.totals, model.gaps) else ""
     sums = _sum_sides(totals.long_usd, totals.short_usd, least)
     return (
         f"In {times.format_window(frames.controls.window)}: {sums} liquidated"
@@ -46,16 +46,22 @@ def describe_totals(model: DashboardModel) -> str:
     )
 
 
-def qualify(label: str, frames: Frames) -> str:
-    """Return a chart's sentence, with the kind of the rows if they are not live."""
-    return label if frames.is_empty else label + _describe_sources(frames)
+def qualify(
+    label: str,
+    frames: Frames,
+    sums: pd.DataFrame | None = None,
+    gaps: pd.DataFrame | None = None,
+) -> str:
+    """Return a chart's sentence, with the kind of the rows if they are not live.
 
-
-def qualify_sums(label: str, frames: Frames, gaps: pd.DataFrame | None) -> str:
-    """Return a chart's sentence as `qualify` does; it also says if sums are lower bounds."""
-    if not frames.is_empty and _is_lower_bound(frames, gaps):
-        label += " Sums are at least these."
-    return qualify(label, frames)
+    It also says if ``sums``, the rows of the chart, are lower bounds: of partial feeds or of feeds
+    with ``gaps``.
+    """
+    if frames.is_empty:
+        return label
+    is_bound = sums is not None and not sums.empty and has_bounds(sums, gaps)
+    least = " Sums are at least these." if is_bound else ""
+    return f"{label}{least}{_describe_sources(frames)}"
 
 
 def describe_bars(frames: Frames, zone: tzinfo) -> str:
@@ -95,9 +101,8 @@ def describe_ranking(name: str, frame: pd.DataFrame) -> str:
     return f"{name}: {', '.join(largest)}."
 
 
-def describe_classes(frame: pd.DataFrame) -> str:
+def describe_classes(name: str, frame: pd.DataFrame) -> str:
     """Return the sum of each class of ``size_classes``, greatest prints first."""
-    name = "By size of a print"
     if frame.empty:
         return f"{name}: {_NOTHING}."
     rows: Iterator[Any] = frame.sort_values("from_usd", ascending=False).itertuples()
@@ -176,8 +181,9 @@ def describe_hours(frames: Frames) -> str:
     if not means.sum():
         return f"{name}: {_NOTHING}."
     covered = describe_covered_hours(frames)
+    least = "at least " if has_bounds(hours) else ""
     return (
-        f"{name}: most from {means.idxmax()}:00 UTC, a mean of {format_usd(means.max())}"
+        f"{name}: most from {means.idxmax()}:00 UTC, a mean of {least}{format_usd(means.max())}"
         f" an hour{covered and f', {covered}'}."
     )
 
@@ -198,12 +204,6 @@ def _describe_sources(frames: Frames) -> str:
     """Return the badge of the header as a sentence; "" for live rows."""
     badge = "source unknown" if frames.badge is None else frames.badge
     return f" {badge.capitalize()}." if badge else ""
-
-
-def _is_lower_bound(frames: Frames, gaps: pd.DataFrame | None) -> bool:
-    """Whether the page's figures have a ≥."""
-    is_partial = frames.common.has("totals") and bool(frames.totals["partial"].sum())
-    return is_partial or has_gaps(gaps)
 
 
 def _format_time(moment: datetime, zone: tzinfo) -> str:

@@ -24,7 +24,7 @@ from liq.web.dashboard import controls, filters, markup, sentences, times
 from liq.web.dashboard.board_queries import BOARDS, Controls
 from liq.web.dashboard.boards import Board, DrawOptions, Inspector, Overview, create_boards
 from liq.web.dashboard.errors import explain, log
-from liq.web.dashboard.model import TAKES_LONG, DashboardModel, Reading, SlowReading, State
+from liq.web.dashboard.model import DashboardModel, Delay, Reading, SlowReading, State
 from liq.web.dashboard.widgets import (
     Alarm,
     Announcer,
@@ -241,9 +241,9 @@ class Dashboard:
     def _explain_slow(self, seconds: float) -> Problem:
         """Return the known problem of QuestDB that delays a reading, else that it takes long."""
         found = self.model.examine()
-        takes_long = Problem(
+        takes_long = Delay(
             Part.DASHBOARD,
-            TAKES_LONG,
+            "the reading takes long",
             f"The reading has taken {seconds:.0f} s so far; a shorter window is faster;"
             " `liq status` shows whether QuestDB runs",
         )
@@ -484,7 +484,7 @@ class Dashboard:
         if frames is not None:
             board = self.boards[frames.controls.board]
             zone = self._find_zone()
-            board.draw(frames, DrawOptions(self.theme, self.model.lost, zone))
+            board.draw(frames, DrawOptions(self.theme, self.model.gaps, zone))
             if self._page.children != (board.widget,):
                 self._page.children = [board.widget]
             with self._alerts_boundary:
@@ -501,7 +501,7 @@ class Dashboard:
         with self._figures_boundary:
             frames = None if self.model.is_awaiting_rows else self.model.frames
             self._figures.value = markup.render_figures(
-                frames, self.model.lost, has_reports=self.model.has_reports
+                frames, self.model.gaps, has_reports=self.model.has_reports
             )
 
     def _draw_pace(self, reading: pd.DataFrame | Exception) -> None:
