@@ -180,6 +180,7 @@ MEASURE = """() => {
 
 MEASURE_LIVE = f"""() => {{
   document.querySelector(".liq-badge").remove(); // it comes back within a second
+  document.querySelector(".liq-title").classList.add("liq-alone"); // as the kernel would
   return ({MEASURE})();
 }}"""
 
