@@ -132,9 +132,15 @@ async def test_a_wrong_time_is_explained_and_changes_nothing(
 ) -> None:
     async with share() as visitor:
         await visitor.bars()
+        before = await visitor.page.locator(".liq-bar").bounding_box()
         await type_span(visitor, "<b>tomorrow</b>", "")
         error = visitor.page.locator(".liq-span").get_by_role("alert")
         await expect(error).to_contain_text("is no time: give a time like 2026-03-02 13:00")
+        assert await visitor.page.locator(".liq-bar").bounding_box() == before
+        await visitor.page.get_by_label("Bucket", exact=True).focus()
+        await expect(error).to_have_count(0)  # it hides nothing while one is elsewhere
+        await visitor.page.get_by_label("From", exact=True).focus()
+        await expect(error).to_have_count(1)
         start, end = (visitor.page.get_by_label(name, exact=True) for name in ("From", "To"))
         assert await start.input_value() == "<b>tomorrow</b>"
         await expect(start).to_have_attribute("aria-invalid", "true")
