@@ -534,8 +534,9 @@ def test_cascades_are_bubbles_in_the_colour_of_the_greater_side() -> None:
     assert long.marker.sizeref == short.marker.sizeref  # areas can be compared
     assert list(figure.layout.yaxis.categoryarray) == ["BTC", "ETH"]
     many = pd.concat([CASCADES.assign(name=f"n{number}") for number in range(20)])
-    lines = charts.cascades(many).layout.yaxis.categoryarray
-    assert (len(lines), lines[-1]) == (13, "others")
+    axis = charts.cascades(many).layout.yaxis
+    assert (len(axis.categoryarray), axis.categoryarray[-1]) == (13, "others")
+    assert axis.dtick == 1  # each line has its name
 
 
 def test_heatmap_cells_lie_between_the_edges_of_bucket_and_bin() -> None:

@@ -244,7 +244,7 @@ async def test_axe_finds_nothing_serious_in_what_opens_in_either_theme(
             await page.keyboard.press("Escape")
         await page.get_by_role("button", name="Arrange", exact=True).click()
         tools = page.get_by_role("toolbar", name="arrange Tape", exact=True)
-        await tools.get_by_role("button", name="hide", exact=True).click()
+        await tools.get_by_role("button", name="Tape: hide", exact=True).click()
         await page.get_by_role("button", name="Show Tape", exact=True).wait_for()
         await has_nothing_serious(page)
         await page.get_by_role("button", name="Show Tape", exact=True).click()

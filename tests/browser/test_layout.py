@@ -64,7 +64,7 @@ async def has_panels(visitor: Visit, *names: str) -> None:
 async def press(visitor: Visit, panel: str, action: str) -> None:
     """Press a button of a panel by keyboard."""
     tools = visitor.page.get_by_role("toolbar", name=f"arrange {panel}", exact=True)
-    await tools.get_by_role("button", name=action, exact=True).press("Enter")
+    await tools.get_by_role("button", name=f"{panel}: {action}", exact=True).press("Enter")
 
 
 async def measure(visitor: Visit, panel: str) -> tuple[float, float]:
@@ -87,6 +87,8 @@ async def test_panels_are_moved_sized_and_hidden_and_stay_so(
         before = await measure(visitor, "Feed coverage")
         await press(visitor, "Feed coverage", "move forward")
         await has_panels(visitor, "Feeds", "Feed coverage")
+        moved = visitor.page.get_by_role("status").filter(has_text="Feed coverage: move forward")
+        await expect(moved).to_have_text("Feed coverage: move forward, 2 of 2")
         await press(visitor, "Feed coverage", "narrower")
         await press(visitor, "Feed coverage", "taller")
         focus = await visitor.page.evaluate("document.activeElement.title")

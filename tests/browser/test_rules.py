@@ -95,7 +95,10 @@ async def test_a_rule_is_tried_on_the_past_before_it_is_saved(
         await form.get_by_label("min_notional", exact=True).fill("2000")
         await expect(save).to_be_disabled()
         await expect(save).to_be_in_viewport(ratio=1)
+        place = await save.bounding_box()
         await page.get_by_role("button", name="Try", exact=True).click()
+        await form.get_by_text("Trying the rule on the past").wait_for()
+        assert await save.bounding_box() == place
         await visitor.shows("alerts in the last 1d", ".liq-tried")
         assert await page.locator(".liq-tried li").count() >= 3
         await visitor.shows(MARKUP, ".liq-tried li")

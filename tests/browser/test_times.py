@@ -23,11 +23,13 @@ pytestmark = [
 ]
 NOTE_MARKS = """() => {
   window.marks = []; // of the panels, once the header has another time
+  window.wasBusy = false;
   const find = (selector) => document.querySelector(selector);
   const before = find(".liq-shown").textContent.slice(0, 10);
   const note = () => {
     const mark = find(".liq-awaiting") ? "all" : find(".liq-undrawn") ? "some" : "none";
     if (!find(".liq-shown").textContent.startsWith(before)) marks.push(mark);
+    wasBusy ||= find(".liq-page").ariaBusy === "true";
   };
   new MutationObserver(note).observe(document.body, {
     attributes: true, childList: true, subtree: true,
@@ -109,6 +111,9 @@ async def test_the_header_shows_the_span_and_history_has_no_last_event(
         # all panels from the first moment on, then the charts that are not drawn yet, then none
         await visitor.until("marks.at(-1) === 'none'")
         assert (await visitor.page.evaluate("marks"))[0] == "all"
+        panel = visitor.page.get_by_role("tabpanel", name="Overview")
+        await expect(panel).to_have_attribute("aria-busy", "false")
+        assert await visitor.page.evaluate("wasBusy")
         assert "last event" not in await visitor.page.inner_text(".liq-header")
         await has_query(visitor, **{"from": "2026-03-02T11:00:00Z", "to": "2026-03-02T12:30:00Z"})
         assert visitor.complaints == []
@@ -132,9 +137,15 @@ async def test_a_wrong_time_is_explained_and_changes_nothing(
 ) -> None:
     async with share() as visitor:
         await visitor.bars()
+        before = await visitor.page.locator(".liq-bar").bounding_box()
         await type_span(visitor, "<b>tomorrow</b>", "")
         error = visitor.page.locator(".liq-span").get_by_role("alert")
         await expect(error).to_contain_text("is no time: give a time like 2026-03-02 13:00")
+        assert await visitor.page.locator(".liq-bar").bounding_box() == before
+        await visitor.page.get_by_label("Bucket", exact=True).focus()
+        await expect(error).to_have_count(0)  # it hides nothing while one is elsewhere
+        await visitor.page.get_by_label("From", exact=True).focus()
+        await expect(error).to_have_count(1)
         start, end = (visitor.page.get_by_label(name, exact=True) for name in ("From", "To"))
         assert await start.input_value() == "<b>tomorrow</b>"
         await expect(start).to_have_attribute("aria-invalid", "true")

@@ -66,6 +66,11 @@ DIMMED_BY = """form => {
   while (above[0].parentElement) above.unshift(above[0].parentElement);
   return above.filter((each) => getComputedStyle(each).opacity < 1).map((each) => each.className);
 }"""
+INDENT = """each => {
+  const text = document.createRange();
+  text.selectNodeContents(each);
+  return text.getBoundingClientRect().left - each.getBoundingClientRect().left;
+}"""  # of a button's text, in pixels
 IS_TAB_IN_VIEW = """name => {
   const tabs = document.querySelector("[role=tablist]");
   const tab = tabs.querySelector("[aria-selected=true]");
@@ -384,8 +389,13 @@ async def test_the_first_chart_is_within_reach_whatever_notices_are_above_it(
 
 @on("phone")
 async def test_a_shadow_is_where_a_table_goes_on_at_its_side(reader: Visit, screen: Screen) -> None:
+    await reader.open_board("Feeds")
+    assert await reader.page.locator(".liq-health .liq-name").first.evaluate(INDENT) < 1
     await reader.open_board("Alerts")
     table = reader.page.locator(".liq-rules .liq-list").filter(has=reader.page.locator("td"))
+    head = await table.locator("th").first.bounding_box()
+    assert head
+    assert head["height"] < TARGET_PX  # one line, as its width is free
     await table.scroll_into_view_if_needed()
     for far, shaded in ((0, [False, True]), (10_000, [True, False])):
         await table.evaluate("(each, far) => (each.scrollLeft = far)", far)

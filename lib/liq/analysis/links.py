@@ -7,7 +7,7 @@ parameter    accepts                                               example
 ``bucket``   the width of a bar                                    ``5m``
 ``window``   how far back from now                                 ``4h``
 ``from``     start of a window, ISO 8601, UTC                      ``2026-03-02T13:00:00Z``
-``to``       its end; without it a window from ``from`` to now     ``2026-03-02T14:00:00Z``
+``to``       its end, a day as a whole; without it ends now        ``2026-03-02T14:00:00Z``
 ``asset``    one asset                                             ``BTC``
 ``venues``   exchanges, with commas between                        ``bybit,okx``
 ``symbols``  symbols, with commas between                          ``BTCUSDT``
@@ -31,7 +31,13 @@ from urllib.parse import parse_qsl, urlencode
 from liq.common.text import find_meant, shorten
 from liq.config import Settings
 from liq.errors import QueryError
-from liq.query.parameters import Parameter, format_duration, parse_duration, restore_plus
+from liq.query.parameters import (
+    Parameter,
+    format_duration,
+    is_day,
+    parse_duration,
+    restore_plus,
+)
 
 Choices = Mapping[str, Sequence[str]]
 SCOPES: Mapping[str, str] = {"asset": "assets", "symbol": "symbols"}  # parameters by column
@@ -285,6 +291,8 @@ def _parse(name: str, text: str, choices: Choices) -> Any:
     if name in choices:
         parameter = Parameter(type="string", choices=list(choices[name]))
     value = parameter.value(name, restore_plus(text) if parameter.type == "timestamp" else text)
+    if name == "to" and is_day(text):  # the field To means it so too
+        value = parameter.value(name, (value + timedelta(days=1)).isoformat())
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, list):

@@ -252,6 +252,15 @@ def _parse_timestamp(given: Any) -> datetime:
         raise ValueError(_MOMENTS) from error
 
 
+def is_day(text: str) -> bool:
+    """Return whether a timestamp names a day without a time."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def restore_plus(text: str) -> str:
     """Return a timestamp of an address with the ``+`` of its zone, which arrives as a blank.
 

@@ -283,6 +283,16 @@ def test_the_header_has_the_seconds_of_a_typed_start() -> None:
     assert re.search(r":07 to ([\d-]+ )?\d\d:\d\d:07 UTC", markup.render_header(model))
 
 
+@pytest.mark.parametrize(("window", "seconds"), [("45s", 45), ("7201s", 7201), ("90s", 90)])
+def test_the_header_has_the_seconds_of_a_window_that_has_some(window: str, seconds: int) -> None:
+    header = markup.render_header(DashboardModel(window=window))
+    found = re.search(r"([\d-]+ [\d:]{8}) to ([\d-]+ )?([\d:]{8}) UTC", header)
+    assert found
+    start = datetime.fromisoformat(found[1])
+    end = datetime.fromisoformat(f"{found[2] or found[1][:11]}{found[3]}")
+    assert end - start == timedelta(seconds=seconds)
+
+
 def test_a_live_span_survives_its_address() -> None:
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
     model, other = DashboardModel(), DashboardModel()

@@ -488,6 +488,7 @@ def test_numbers_of_other_controls_are_marked_until_those_of_the_chosen_are_read
         assert ("<b>…</b>" in figures) == ("liq-awaiting" in classes)
         bars = overview(dashboard).bars.label
         assert bars.endswith(": loading.") == ("liq-awaiting" in classes)
+        assert find(dashboard, Tabs).is_busy == ("liq-awaiting" in classes)
         return "liq-awaiting" in classes
 
     assert not is_marked()

@@ -115,13 +115,11 @@ def cascades(
         "title": {"text": f"area: liquidated ({unit})", "font": {"size": 11}},
         "itemsizing": "constant",
     }
-    layout["yaxis"] = {
-        "type": "category",
+    layout["yaxis"] = base.NAMES_AXIS | {
         "categoryorder": "array",
         "categoryarray": lines,
         "range": [max(len(lines), 1) - 0.5, -0.6 - 0.1 * len(lines)],  # room for a large bubble
         "gridcolor": colours.grid,
-        "automargin": True,
     }
     return {"data": traces, "layout": layout}
 

@@ -240,7 +240,7 @@ class Arranger {
     const useful = ACTIONS.filter(([, title]) => !NARROW.matches || !SIZES.includes(title));
     for (const [text, title, act] of useful) {
       const one = button(text, title, () => this.change(name, title, () => act(this.arrangement, name)));
-      one.setAttribute("aria-label", title);
+      one.setAttribute("aria-label", `${nameOf(panel)}: ${title}`); // all panels have the same ones
       tools.append(one);
     }
     if (NARROW.matches) {

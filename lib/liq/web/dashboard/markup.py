@@ -531,12 +531,13 @@ def _join_notes(model: DashboardModel) -> str:
 def _render_span(model: DashboardModel) -> Markup:
     """Return the window that the page shows, from its start to its end.
 
-    The end of a live window has no seconds, which would only count up. Its start has the seconds
-    that somebody typed.
+    The end of a live window has no seconds, which would only count up, unless the window is no
+    whole number of minutes. Its start has the seconds that somebody typed.
     """
-    is_past = model.until is not None
-    start_s = is_past or bool(model.since and model.since.second)
-    span = times.format_span(model.span, start_s=start_s, end_s=is_past)
+    length = timedelta() if model.since else parse_duration(model.window)
+    end_s = model.until is not None or bool(length % timedelta(minutes=1))
+    start_s = end_s or bool(model.since and model.since.second)
+    span = times.format_span(model.span, start_s=start_s, end_s=end_s)
     return Markup('<div class="liq-shown" title="the time that the page shows">{}</div>').format(
         span
     )

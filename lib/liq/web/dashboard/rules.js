@@ -36,6 +36,7 @@ function build(model) {
   const form = create("form", { className: "liq-rule-form", hidden: true });
   form.setAttribute("aria-label", "rule");
   const note = create("p", { role: "status" });
+  const progress = create("p", { role: "status" }); // of the form: a line above it would move its buttons
   const question = create("p", { hidden: true });
   question.setAttribute("role", "group");
   question.setAttribute("aria-label", "remove a rule");
@@ -130,7 +131,7 @@ function build(model) {
       suggest();
       update();
     };
-    const act = create("div", { className: "liq-act" }, "On the last ", span, attempt, save, cancel);
+    const act = create("div", { className: "liq-act" }, "On the last ", span, attempt, save, cancel, progress);
     result.replaceChildren();
     tried = null;
     const message = lines.pop();
@@ -145,11 +146,16 @@ function build(model) {
     add.focus();
   };
 
+  const say = (text, line) => {
+    for (const each of [note, progress]) each.textContent = each === line ? text : "";
+    if (line === progress) form.scrollIntoView({ block: "nearest" }); // a long text has lines of its own
+  };
+
   let asked = null;
   const ask = (type, more) => {
     isBusy = true;
     asked = JSON.stringify(read());
-    note.textContent = type === "try" ? "Trying the rule on the past …" : "";
+    say(type === "try" ? "Trying the rule on the past …" : "", progress);
     update();
     model.send({ type, fields: read(), ...more });
   };
@@ -198,8 +204,8 @@ function build(model) {
     else if (button) model.send({ type: button.dataset.act, name: button.dataset.name });
   };
   const receive = (message) => {
+    say(message.text ?? "", isBusy && message.type !== "saved" ? progress : note);
     isBusy = false;
-    note.textContent = message.text ?? "";
     if (message.type === "open") open(message);
     if (message.type === "tried") {
       result.innerHTML = model.get("result");

@@ -54,6 +54,7 @@ function render({ model, el }) {
     if (!board) return isGone || requestAnimationFrame(nameBoard); // the page is being built
     board.setAttribute("role", "tabpanel");
     board.setAttribute("aria-label", model.get("value"));
+    board.ariaBusy = model.get("is_busy");
   };
   const draw = () => {
     tabs.forEach((tab, number) => {
@@ -65,11 +66,13 @@ function render({ model, el }) {
     reveal();
   };
   model.on("change:value", draw);
+  model.on("change:is_busy", nameBoard);
   draw();
   return () => {
     isGone = true;
     size.disconnect();
     model.off("change:value", draw);
+    model.off("change:is_busy", nameBoard);
   };
 }
 

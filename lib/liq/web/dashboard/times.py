@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from liq.analysis import links
 from liq.errors import QueryError
-from liq.query.parameters import parse_duration
+from liq.query.parameters import is_day, parse_duration
 
 Span = tuple[datetime, datetime]
 OpenSpan = tuple[datetime | None, datetime | None]  # without a start as long as before; to now
@@ -16,7 +16,6 @@ OpenSpan = tuple[datetime | None, datetime | None]  # without a start as long as
 _LONGEST_NAME = 64  # characters of a time zone's name
 _CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?")
 _CLOCKS = {False: "%H:%M", True: "%H:%M:%S"}  # without and with seconds
-_DAY = re.compile(r"\d{4}-?\d\d-?\d\d")
 
 
 def find_zone(name: Any) -> tzinfo:
@@ -157,15 +156,15 @@ def _parse_moment(name: str, text: str, zone: tzinfo) -> datetime | None:
     if not text or text.lower() == "now":
         return None
     today = datetime.now(zone).date()
-    is_day = _DAY.fullmatch(text)
+    is_whole = is_day(text)
     if _CLOCK.fullmatch(text):
         text = f"{today} {text.zfill(len(text) + (text[1] == ':'))}"
     try:
         moment = datetime.fromisoformat(text)
-        if is_day and name == "to":
+        if is_whole and name == "to":
             moment += timedelta(days=1)
         placed = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        if is_day or moment.tzinfo:  # a day begins at its first moment, whatever clocks show then
+        if is_whole or moment.tzinfo:  # a day begins at its first moment, whatever clocks show then
             return placed.astimezone(UTC)
         return _place(name, typed, placed).astimezone(UTC)
     except (ValueError, OverflowError) as error:

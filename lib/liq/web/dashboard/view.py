@@ -397,6 +397,7 @@ class Dashboard:
             for part in board.choosers:
                 part.on_choose(self._choose, self._follow)
         self._page = widgets.Box([]).add_class("liq-page")
+        self._tabs = self._create_tabs()
         self.widget = widgets.VBox(
             [
                 hidden,
@@ -404,7 +405,7 @@ class Dashboard:
                 self._create_top(),
                 self._create_rows(),
                 widgets.Box(
-                    [self._create_tabs(), self._alerts, self._alarm, controls.create_layout()]
+                    [self._tabs, self._alerts, self._alarm, controls.create_layout()]
                 ).add_class("liq-bar"),
                 self._figures,
                 self._page,
@@ -448,8 +449,9 @@ class Dashboard:
         more = More().add_class("liq-more")
         return widgets.Box([*faults, *notices, more]).add_class("liq-strip")
 
-    def _create_tabs(self) -> widgets.Widget:
-        tabs = Tabs(options=list(self.boards)).add_class("liq-tabs")
+    def _create_tabs(self) -> Tabs:
+        tabs = Tabs(options=list(self.boards))
+        tabs.add_class("liq-tabs")
         controls.bind(self.model, "board", tabs, self._actions)
         return tabs
 
@@ -525,6 +527,7 @@ class Dashboard:
             self._header.value = markup.render_broken_header(self._header_boundary.fault)
         is_outdated = self.model.state in (State.FAILED, State.STALE)
         self._mark("liq-outdated", is_so=is_outdated)
+        self._tabs.is_busy = self.model.is_awaiting_rows and not is_outdated
         if self.model.frames is not None:
             awaited = "not read" if is_outdated else "loading"
             board = self.boards[self.model.frames.controls.board]

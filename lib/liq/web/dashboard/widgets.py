@@ -398,12 +398,16 @@ class RuleForm(anywidget.AnyWidget):
 
 
 class Tabs(anywidget.AnyWidget):
-    """Tabs, of which ``value`` is chosen; the arrow keys move between them."""
+    """Tabs, of which ``value`` is chosen; the arrow keys move between them.
+
+    ``is_busy`` says that the panel below loads what is chosen, and still shows something else.
+    """
 
     _esm = Path(__file__).with_name("tabs.js")
 
     options = traitlets.List(traitlets.Unicode()).tag(sync=True)
     value = traitlets.Unicode().tag(sync=True)
+    is_busy = traitlets.Bool(default_value=False).tag(sync=True)
 
 
 class Fold(anywidget.AnyWidget):
