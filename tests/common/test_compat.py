@@ -20,6 +20,7 @@ import pytest
 import voila.handler
 import voila.notebook_renderer
 import waitress.channel
+import zmq
 from anyio._backends import _asyncio as asyncio_backend
 from pyspark import SparkConf, SparkContext
 
@@ -270,3 +271,16 @@ def test_the_locked_version_is_one_that_the_workaround_was_tried_on(library: str
 def test_this_python_is_one_that_the_workaround_was_tried_on() -> None:
     running = sys.version_info[:2]
     assert running <= number(compat.PYTHON.seen_on), "check the workaround again"
+
+
+def test_output_that_is_flushed_while_a_kernel_ends_raises_nothing() -> None:
+    with zmq.Context() as context:
+        make: Any = kernel_ports.OutputThread  # ipykernel has no types
+        output = make(context.socket(zmq.PUB))
+        output.start()
+        output._event_pipe.close()  # as ipykernel does, perhaps after this thread saw its own alive
+        flushed: list[bool] = []
+        output.schedule(lambda: flushed.append(True))
+        assert flushed == [True]
+        output.stop()
+        output.close()

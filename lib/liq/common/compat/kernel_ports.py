@@ -7,6 +7,7 @@ no debugger.
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 # ipykernel has no debugger where debugpy is missing
@@ -24,7 +25,19 @@ __all__ = ["IPKernelApp", "keep_closed"]
 
 
 class OutputThread(IOPubThread):
-    """Receives the output of forked children over a unix socket."""
+    """Receives the output of forked children over a unix socket, and ends without a traceback."""
+
+    def schedule(self, f: Callable[[], Any]) -> None:
+        """Call ``f`` in this thread; at once if the kernel ends, which has closed the pipe to it.
+
+        ipykernel closes it while another thread still flushes the output.
+        """
+        try:
+            super().schedule(f)  # type: ignore[no-untyped-call]
+        except zmq.ZMQError as error:
+            if error.errno != zmq.ENOTSOCK:
+                raise
+            f()
 
     def _setup_pipe_in(self) -> None:
         channel = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
