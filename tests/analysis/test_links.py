@@ -84,6 +84,7 @@ def test_a_place_survives_its_address(seed: int) -> None:
         ("window=7200", Place(window="2h")),
         ("from=2026-03-01&to=2026-03-01", Place(window="1d", until=NOON - timedelta(hours=12))),
         ("from=20260301&to=2026-W09-7", Place(window="1d", until=NOON - timedelta(hours=12))),
+        ("from=2026-02-23&to=2026-W10", Place(window="7d", until=NOON - timedelta(hours=12))),
         ("from=2026-03-02T11:00&to=2026-03-02T12:00", Place(until=NOON)),
         ("from=2026-03-02T13:00%2B02:00&to=2026-03-02T12:00", Place(until=NOON)),
         ("from=2026-03-02T13:00+02:00&to=2026-03-02T12:00", Place(until=NOON)),

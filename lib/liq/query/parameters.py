@@ -43,6 +43,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwSHDW])")
 _SPANS = "a span of time is like 30s, 15m, 4h, 7d or 2w, or a number of seconds"
 _LONGEST_SHOWN = 200  # characters of a value in an error, which an assistant reads whole
 # two digits alone may be of another format of time
+_WEEK = re.compile(r"\d{4}-?W\d\d")
 _BLANK_ZONE = re.compile(r"(\d[Tt ]\d\d\S*) (\d\d:?\d\d)$")
 _MOMENTS = "give ISO 8601, like 2026-01-31T12:00 (UTC unless it names a zone)"
 
@@ -253,12 +254,12 @@ def _parse_timestamp(given: Any) -> datetime:
 
 
 def is_day(text: str) -> bool:
-    """Return whether a timestamp names a day without a time."""
+    """Return whether a timestamp names a day without a time; a week is not a day."""
     try:
         date.fromisoformat(text)
     except ValueError:
         return False
-    return True
+    return not _WEEK.fullmatch(text)
 
 
 def restore_plus(text: str) -> str:
