@@ -204,7 +204,8 @@ function build(model) {
     else if (button) model.send({ type: button.dataset.act, name: button.dataset.name });
   };
   const receive = (message) => {
-    say(message.text ?? "", isBusy && message.type !== "saved" ? progress : note);
+    const isOfForm = isBusy && !form.hidden && ["tried", "problem"].includes(message.type);
+    say(message.text ?? "", isOfForm ? progress : note);
     isBusy = false;
     if (message.type === "open") open(message);
     if (message.type === "tried") {
