@@ -49,13 +49,16 @@ def test_the_alarm_links_to_the_moment_of_each_alert_with_the_filters_of_the_pag
     assert alert["mark"] == "simulated or replayed"
 
 
-def test_a_piece_of_html_has_a_class_while_it_has_any() -> None:
+def test_a_piece_of_html_has_a_class_while_it_has_any(monkeypatch: pytest.MonkeyPatch) -> None:
     piece = widgets.Html(css_class="liq-fault")
     assert "liq-filled" not in piece._dom_classes
+    sent: list[set[str]] = []
+    monkeypatch.setattr(widgets.Html, "send_state", lambda _piece, names: sent.append({*names}))
     piece.value = Markup("<p>no rows</p>")
     assert piece._dom_classes[-1] == "liq-filled"
     piece.value = Markup()
     assert "liq-filled" not in piece._dom_classes
+    assert sent == 2 * [{"value", "_dom_classes"}]  # the page must not see one without the other
 
 
 @pytest.mark.parametrize("sheet", [STYLE, PAGE.with_name("page.css")], ids=lambda sheet: sheet.name)

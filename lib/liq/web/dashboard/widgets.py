@@ -91,10 +91,18 @@ class Html(widgets.HTML):  # type: ignore[misc] # ipywidgets ships no types
         super().__init__(value=value or Markup(), **traits)
         if css_class:
             self.add_class(css_class)
-        self.observe(self._mark, "value")
         self._mark()
 
-    def _mark(self, _change: object = None) -> None:
+    def notify_change(self, change: Any) -> None:
+        """Send a new value together with its class."""
+        if change["name"] != "value":
+            super().notify_change(change)
+            return
+        with self.hold_sync():
+            self._mark()
+            super().notify_change(change)
+
+    def _mark(self) -> None:
         (self.add_class if self.value else self.remove_class)("liq-filled")
 
 

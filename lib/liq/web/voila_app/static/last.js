@@ -68,6 +68,7 @@
 
   class LastFrame extends HTMLElement {
     connectedCallback() {
+      document.documentElement.dataset.frame = ""; // see page.css
       const frame = load();
       if (!frame) return;
       const tree = this.attachShadow({ mode: "closed" });
@@ -86,6 +87,7 @@
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       this.remove();
+      delete document.documentElement.dataset.frame;
     }
   }
 

@@ -208,7 +208,6 @@ async function drawWidgets() {
   const manager = new WidgetManager();
   await manager.load();
   await Promise.all(slots(VIEW).map((slot) => draw(manager, slot)));
-  if (document.querySelector(".liq-root")) page.board = page.theme;
 }
 
 /** Wait for the kernel to draw in the page's theme: it has its own until it knows the browser's. */
@@ -216,22 +215,34 @@ async function settleTheme() {
   for (let tries = 0; tries < 20 && !document.querySelector(`.liq-root.liq-${page.theme}`); tries++) await pause(50);
 }
 
-/** Let the page around a dashboard have its theme, now and when it changes. */
-function followTheme() {
+/** Give the page around a dashboard its theme; below the last frame it may not be the page's yet. */
+function matchTheme() {
   const root = document.querySelector(".liq-root");
   if (!root) return;
-  const follow = () => (page.board = root.classList.contains("liq-light") ? "light" : "dark");
-  new MutationObserver(follow).observe(root, { attributeFilter: ["class"] });
-  follow();
+  const own = root.classList.contains("liq-light") ? "light" : "dark";
+  page.board = "frame" in page ? page.theme : own;
+}
+
+/** Match the theme from when a dashboard is drawn, which may be later than the page. */
+function followTheme() {
+  const seeking = new MutationObserver(() => {
+    const root = document.querySelector(".liq-root");
+    if (!root) return;
+    seeking.disconnect();
+    new MutationObserver(matchTheme).observe(root, { attributeFilter: ["class"] });
+    matchTheme();
+  });
+  seeking.observe(document.body, { childList: true, subtree: true, attributeFilter: ["class"] });
 }
 
 async function drawAll() {
+  followTheme();
   sessionStorage.removeItem("liq-tries");
   await Promise.all([drawWidgets(), ...slots(FIGURE).map(drawIn)]);
   const frame = document.querySelector("liq-last-frame");
   if (frame) await settleTheme();
   await frame?.replace();
-  followTheme();
+  matchTheme();
   notify("");
 }
 
