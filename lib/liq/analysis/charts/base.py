@@ -189,8 +189,12 @@ def _escape_value(value: Any) -> Any:
     if not isinstance(value, pd.DataFrame):
         return value
     shown = value.copy(deep=False)
+    shown.attrs = {}  # pandas copies them, deeply, with every column that is read
     for name in shown.columns[[dtype.kind == "O" for dtype in shown.dtypes]]:
-        shown[name] = shown[name].map(_escape_value)
+        texts = shown[name].tolist()
+        escaped = [_escape_value(text) for text in texts]
+        if escaped != texts:
+            shown[name] = pd.Series(escaped, shown.index, shown[name].dtype)
     return shown
 
 
@@ -358,8 +362,10 @@ def _create_shades(colours: Theme, gaps: pd.DataFrame, zone: tzinfo) -> list[Spe
 def merge_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     """Return the times at which any feed has a gap, each once: shades would add up."""
     ordered = gaps.sort_values("from_ts")
-    begun = ordered["from_ts"] > ordered["to_ts"].cummax().shift()
-    return ordered.groupby(begun.cumsum()).agg({"from_ts": "min", "to_ts": "max"})
+    starts, ends = ordered["from_ts"].array, ordered["to_ts"].cummax().array
+    begins = np.flatnonzero(np.append(True, starts[1:] > ends[:-1])[: len(gaps)])
+    lasts = np.append(begins[1:], len(gaps)) - 1
+    return pd.DataFrame({"from_ts": starts[begins], "to_ts": ends[lasts[: len(begins)]]})
 
 
 _EVER = pd.to_datetime([pd.Timestamp.min, pd.Timestamp.max], utc=True).as_unit("us")

@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import pandas as pd
@@ -632,6 +632,7 @@ def _describe_imbalance(net: float, both: float) -> str:
     return f"{shown} towards {'longs' if net >= 0 else 'shorts'}" if share else "in balance"
 
 
+@lru_cache(maxsize=256)  # most rows of the tape are those of the redraw before
 def _render_print(one: Any, zone: tzinfo) -> Markup:
     return Markup(
         '<tr data-key="{key}" data-usd="{notional}" tabindex="-1"><td>{time}</td>'
