@@ -180,6 +180,7 @@ async def test_presets_travel(share: Visiting, market: Producer) -> None:
         await visitor.bars()
         await press(visitor, "Yesterday")
         await visitor.shows("00:00:00 to", ".liq-shown")
+        await visitor.until("location.search.includes('from=')")  # written after the header
         query = parse_qs(urlsplit(visitor.page.url).query)
         assert [query[name][0][10:] for name in ("from", "to")] == ["T00:00:00Z"] * 2
         await press(visitor, "Today")
@@ -199,6 +200,7 @@ async def test_today_begins_at_midnight_after_a_reload_too(
         await visitor.bars()
         await press(visitor, "Today")
         await visitor.shows(" 00:00 to", ".liq-shown")
+        await visitor.until("location.search.includes('from=')")
         query = parse_qs(urlsplit(visitor.page.url).query)
         assert list(query) == ["from"]
         assert query["from"][0].endswith("T00:00:00Z")
