@@ -2,6 +2,7 @@ import inspect
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import anywidget
 import pandas as pd
@@ -52,6 +53,8 @@ def test_the_alarm_links_to_the_moment_of_each_alert_with_the_filters_of_the_pag
 def test_a_piece_of_html_has_a_class_while_it_has_any(monkeypatch: pytest.MonkeyPatch) -> None:
     piece = widgets.Html(css_class="liq-fault")
     assert "liq-filled" not in piece._dom_classes
+    ignore = lambda *_args, **_options: None  # noqa: E731 - a channel to no page
+    piece.comm = SimpleNamespace(comm_id="own", on_msg=ignore, send=ignore, close=ignore)
     sent: list[set[str]] = []
     monkeypatch.setattr(widgets.Html, "send_state", lambda _piece, names: sent.append({*names}))
     piece.value = Markup("<p>no rows</p>")
