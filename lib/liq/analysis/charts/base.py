@@ -339,7 +339,7 @@ def create_time_axis(
 
 def title_time(zone: tzinfo, gaps: pd.DataFrame | None) -> str:
     """Return the title of a time axis, which explains the shades of ``gaps``."""
-    is_shaded = gaps is not None and not find_shades(gaps).empty
+    is_shaded = gaps is not None and _is_known(gaps).any()
     return f"time ({zone}){'; shaded: a feed was disconnected' if is_shaded else ''}"
 
 
@@ -375,8 +375,11 @@ UNKNOWN_GAPS = pd.DataFrame({"from_ts": _EVER[:1], "to_ts": _EVER[1:]})
 
 def find_shades(gaps: pd.DataFrame) -> pd.DataFrame:
     """Return the times to shade: those of `merge_gaps`, unless the gaps are unknown."""
-    spans = merge_gaps(gaps)
-    return spans[spans["from_ts"] > _EVER[0]]
+    return merge_gaps(gaps[_is_known(gaps)])
+
+
+def _is_known(gaps: pd.DataFrame) -> "pd.Series[bool]":
+    return gaps["from_ts"] > _EVER[0]
 
 
 def has_gaps(gaps: pd.DataFrame | None) -> bool:
