@@ -91,7 +91,6 @@ class Html(widgets.HTML):  # type: ignore[misc] # ipywidgets ships no types
         super().__init__(value=value or Markup(), **traits)
         if css_class:
             self.add_class(css_class)
-        self._mark()
 
     def notify_change(self, change: Any) -> None:
         """Send a new value together with its class."""
@@ -99,11 +98,8 @@ class Html(widgets.HTML):  # type: ignore[misc] # ipywidgets ships no types
             super().notify_change(change)
             return
         with self.hold_sync():
-            self._mark()
+            (self.add_class if self.value else self.remove_class)("liq-filled")
             super().notify_change(change)
-
-    def _mark(self) -> None:
-        (self.add_class if self.value else self.remove_class)("liq-filled")
 
 
 def load_style_sheet(name: str) -> Html:
